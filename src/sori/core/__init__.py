@@ -1,0 +1,1 @@
+"""Values that the speaking and the learning half share."""
