@@ -1,0 +1,15 @@
+"""Which reading of a word that has several: by what stands before and after it."""
+
+from sori.text.lexicon import Readings
+
+_NOUN_BEFORE = frozenset("a an the this that these those my your his her its our their no some any each every of in on at for with by from".split())
+_VERB_BEFORE = frozenset("to i you we they who will would can could shall should may might must not don't didn't doesn't won't can't cannot let's please".split())
+
+
+def choose(readings: Readings, before: str, after: str) -> str:
+    """Return the tag of the reading that fits between two words ("" at the edges of a phrase)."""
+    if before in _NOUN_BEFORE and "N" in readings:
+        return "N"
+    if before in _VERB_BEFORE and "V" in readings:
+        return "V"
+    return "F" if not after and "F" in readings else ""

@@ -1,0 +1,48 @@
+"""What normalisation yields: the pieces of a sentence as they are to be spoken."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """How a token is turned into phonemes."""
+
+    WORD = "word"  # looked up
+    LETTERS = "letters"  # spelled, letter by letter
+    MARK = "mark"  # a pause or a tune
+    PHONEMES = "phonemes"  # given by the user
+    SKIPPED = "skipped"  # cannot be spoken
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One piece of a sentence. `written` is empty after the first of several words for one piece."""
+
+    kind: Kind
+    spoken: str
+    written: str
+    phonemes: str = ""
+
+
+# Separates letters that are to be spelled from words, inside the strings that readers return. Text
+# from a user never holds it: tidying maps every such dot to a full stop or a space.
+SPELL = "\x00"
+
+
+def spelled(letters: str) -> str:
+    """Mark letters as to be spelled, for a reader's answer."""
+    return SPELL + letters
+
+
+def of_reading(reading: str, written: str) -> list[Token]:
+    """Turn a reader's answer, words and marks between spaces, into tokens."""
+    tokens = []
+    for piece in reading.split():
+        if piece[0] == SPELL:
+            tokens.append(Token(Kind.LETTERS, " ".join(piece[1:]), written))
+        elif piece in ",.;:!?":
+            tokens.append(Token(Kind.MARK, piece, written))
+        else:
+            tokens.append(Token(Kind.WORD, piece, written))
+        written = ""
+    return tokens
