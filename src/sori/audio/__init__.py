@@ -1,0 +1,1 @@
+"""Waves as numpy arrays: files, sample rates, silence and level."""

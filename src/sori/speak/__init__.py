@@ -1,0 +1,1 @@
+"""The speaking half: voice files, onnxruntime, streaming and long texts. No PyTorch."""

@@ -1,0 +1,154 @@
+"""The command `sori`. What a command needs is imported inside it, so that help answers at once."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from sori.core.errors import SoriError
+
+app = typer.Typer(
+    help="Text to speech that speaks at once, offline.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Without these two, typer loads rich before every command: half of the time that help takes.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+USAGE_ERROR, READER_GONE, INTERRUPTED, TERMINATED = 2, 1, 130, 143
+
+Text = Annotated[list[str] | None, typer.Argument(help="Without it, standard input is read.")]
+File = Annotated[Path | None, typer.Option(help="Read the text from a file.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="Sound file: .wav, .flac, .ogg, .opus or .mp3; - writes raw 16-bit samples to "
+        "standard output. Without it: speech.wav."
+    ),
+]
+Play = Annotated[bool, typer.Option("--play", help="Play it; writes a file only with --out.")]
+Voice = Annotated[
+    str | None, typer.Option(help="A name printed by `sori voices`, or a path to an .onnx file.")
+]
+Speaker = Annotated[
+    str | None, typer.Option(help="A speaker of the voice, or a mix such as 'a(2)+b(1)'.")
+]
+Speed = Annotated[float, typer.Option(help="0.25 to 4.")]
+Pitch = Annotated[float, typer.Option(help="0.5 to 2.")]
+Energy = Annotated[float, typer.Option(help="0.5 to 2.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same samples.")]
+IsPhonemes = Annotated[
+    bool, typer.Option("--phonemes", help="The text is phonemes, one sentence a line.")
+]
+Lexicon = Annotated[
+    Path | None, typer.Option(help="File of your own pronunciations: a word, a tab, phonemes.")
+]
+Threads = Annotated[int | None, typer.Option(help="Processors to use; by default four at most.")]
+Accent = Annotated[str, typer.Option(help="us or gb.")]
+
+
+def print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"sori {version('sori')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def say(  # noqa: PLR0913 - a parameter is an option of the command
+    text: Text = None,
+    file: File = None,
+    out: Out = None,
+    play: Play = False,
+    voice: Voice = None,
+    speaker: Speaker = None,
+    speed: Speed = 1.0,
+    pitch: Pitch = 1.0,
+    energy: Energy = 1.0,
+    seed: Seed = 0,
+    phonemes: IsPhonemes = False,
+    lexicon: Lexicon = None,
+    threads: Threads = None,
+) -> None:
+    """Say a text: write it to a file, to standard output, or play it."""
+    from sori.app.speaking import Order, speak_order
+    from sori.app.texts import given_text
+    from sori.speak.manner import Manner
+
+    manner = Manner(speaker, speed, pitch, energy, seed)
+    order = Order(given_text(text, file), phonemes, out, play, manner)
+    typer.echo(speak_order(order, voice, lexicon, threads), err=True)
+
+
+@app.command()
+def voices() -> None:
+    """List the installed voices: size, rate, speakers, licence, quality."""
+    from sori.app.listing import voice_lines
+
+    for line in voice_lines():
+        typer.echo(line)
+
+
+@app.command()
+def phonemes(
+    text: Text = None, file: File = None, accent: Accent = "us", lexicon: Lexicon = None
+) -> None:
+    """Show each step from text to phonemes."""
+    from sori.app.listing import phoneme_lines
+    from sori.app.texts import given_text
+
+    for line in phoneme_lines(given_text(text, file), accent, lexicon):
+        typer.echo(line)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is missing and the command that mends it."""
+    from sori.app.doctor import examine
+
+    findings = list(examine())
+    for finding in findings:
+        typer.echo(finding.line())
+    if any(finding.is_fault for finding in findings):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line; faults in what the user gave are one line and exit status 2."""
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        app(prog_name="sori")
+    except SoriError as error:
+        complain(str(error))
+        sys.exit(USAGE_ERROR)
+    except BrokenPipeError:
+        # Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(READER_GONE)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def complain(message: str) -> None:
+    """One line on standard error, whatever a file name or a text in it holds."""
+    typer.echo("sori: " + " ".join(message.split()), err=True)
+
+
+def stop(signal_number: int, frame: FrameType | None) -> None:
+    """Leave through the `finally` clauses, so that no part of a file stays behind."""
+    sys.exit(TERMINATED)

@@ -1,0 +1,108 @@
+"""`sori say`: from an order to a file, standard output or the speakers."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+import numpy as np
+
+from sori.app.players import open_player
+from sori.audio.files import AudioWriter, to_pcm16, writable_format
+from sori.speak.manner import Manner
+from sori.speak.utterance import Utterance
+from sori.speak.voice import Voice, load
+
+DEFAULT_OUT = Path("speech.wav")
+STANDARD_OUTPUT = Path("-")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to say, how, and where the sound goes; no place at all means the default file."""
+
+    text: str
+    is_phonemes: bool
+    out: Path | None
+    play: bool
+    manner: Manner
+
+
+class Sink(Protocol):
+    """Takes samples as they are made."""
+
+    def write(self, samples: np.ndarray) -> None: ...
+
+
+class RawSink:
+    """Raw little-endian 16-bit samples on a byte stream."""
+
+    def __init__(self, stream: IO[bytes]):
+        self.stream = stream
+
+    def write(self, samples: np.ndarray) -> None:
+        self.stream.write(to_pcm16(samples).tobytes())
+        self.stream.flush()
+
+
+def speak_order(order: Order, voice: str | None, lexicon: Path | None, threads: int | None) -> str:
+    """Carry out an order; return the line that tells the user what was done."""
+    out = order.out or (None if order.play else DEFAULT_OUT)
+    if out is not None and out != STANDARD_OUTPUT:
+        writable_format(out)  # a wrong name is told before a voice is loaded
+    speaker = load(voice, lexicon, threads)
+    started = time.perf_counter()
+    seconds = 0.0
+    with contextlib.ExitStack() as stack:
+        sinks: list[Sink] = []
+        for utterance in spoken(speaker, order):
+            # The sinks open late: a text without a word to say leaves no file and no player.
+            if not sinks:
+                sinks += open_sinks(stack, order, out, speaker.card.sample_rate)
+            for sink in sinks:
+                sink.write(utterance.audio.samples)
+            seconds += utterance.audio.seconds
+        spent = time.perf_counter() - started
+    return report(order, out, seconds, spent, speaker.card.sample_rate)
+
+
+def open_sinks(
+    stack: contextlib.ExitStack, order: Order, out: Path | None, sample_rate: int
+) -> Iterator[Sink]:
+    if out == STANDARD_OUTPUT:
+        yield RawSink(sys.stdout.buffer)
+    elif out is not None:
+        yield stack.enter_context(AudioWriter(out, sample_rate))
+    if order.play:
+        yield RawSink(stack.enter_context(open_player(sample_rate)))
+
+
+def spoken(voice: Voice, order: Order) -> Iterator[Utterance]:
+    """Utterances with sound, naming on standard error what was skipped."""
+    if order.is_phonemes:
+        sentences = voice.read_phonemes(order.text)
+    else:
+        sentences = voice.read(order.text, order.manner.speaker)
+    is_heard_live = order.play or order.out == STANDARD_OUTPUT
+    for utterance in voice.speak(sentences, order.manner, prompt=is_heard_live):
+        if utterance.skipped:
+            print(f"sori: skipped {', '.join(utterance.skipped)}", file=sys.stderr)
+        if len(utterance.audio.samples):
+            yield utterance
+
+
+def report(order: Order, out: Path | None, seconds: float, spent: float, sample_rate: int) -> str:
+    """Where the sound went, how long it is, and how many times faster than speech it was made."""
+    places = ["played"] if order.play else []
+    if out == STANDARD_OUTPUT:
+        places.append(f"wrote raw 16-bit mono at {sample_rate} Hz")
+    elif out is not None:
+        places.append(f"wrote {out}")
+    factor = seconds / spent if spent else float("inf")
+    return (
+        f"{' and '.join(places)}: {seconds:.2f} s of speech in {spent:.2f} s, "
+        f"{factor:.1f} x real time"
+    )

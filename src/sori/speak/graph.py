@@ -1,0 +1,108 @@
+"""The graph of a voice in onnxruntime: phoneme ids in, a wave and durations out."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime
+
+from sori.core.errors import SoriError
+from sori.speak.card import MEND, Card
+from sori.speak.manner import Manner
+
+INPUTS = ("ids", "speaker", "speed", "pitch", "energy")
+OUTPUTS = {
+    "wave": ("durations", "wave"),
+    "source-filter": ("durations", "f0", "harmonic", "phase", "noise"),
+}
+# Sentences are short: more threads than this only wait for each other.
+MOST_THREADS = 4
+
+onnxruntime.disable_telemetry_events()
+
+
+class Spoken(NamedTuple):
+    """One run of a voice: its wave, and samples that each id took."""
+
+    wave: np.ndarray
+    durations: np.ndarray
+
+
+class Graph:
+    """A loaded voice file. Running it changes nothing, so threads may share it."""
+
+    def __init__(self, path: Path, card: Card, threads: int | None = None):
+        self.path = path
+        self.card = card
+        self.session = open_session(path, threads)
+        self.outputs = OUTPUTS[card.synthesis["kind"]]
+        self.check_names()
+        self.synthesis = None
+        if card.synthesis["kind"] == "source-filter":
+            sizes = {key: size for key, size in card.synthesis.items() if key != "kind"}
+            from sori.speak.source_filter import Synthesis
+
+            try:
+                self.synthesis = Synthesis(**sizes)
+            except (TypeError, ValueError) as error:
+                raise SoriError(f"the card of {path} cannot be used: {error}; {MEND}") from error
+
+    def check_names(self) -> None:
+        inputs = {node.name for node in self.session.get_inputs()}
+        outputs = {node.name for node in self.session.get_outputs()}
+        missing = [name for name in INPUTS if name not in inputs]
+        missing += [name for name in self.outputs if name not in outputs]
+        if missing or inputs - set(INPUTS):
+            strange = ", ".join(missing or sorted(inputs - set(INPUTS)))
+            raise SoriError(f"{self.path} does not follow the voice format (see {strange}); {MEND}")
+
+    def run(self, ids: list[int], weights: np.ndarray, manner: Manner) -> Spoken:
+        """Speak ids, silence at both ends, with these weights of the speakers."""
+        feed = {
+            "ids": np.array([ids], np.int64),
+            "speaker": weights[np.newaxis].astype(np.float32),
+            "speed": np.array([manner.speed], np.float32),
+            "pitch": np.array([manner.pitch], np.float32),
+            "energy": np.array([manner.energy], np.float32),
+        }
+        try:
+            outputs = self.session.run(self.outputs, feed)
+        except Exception as error:  # onnxruntime has no common class for what a graph can do
+            raise SoriError(f"{self.path} failed to speak: {first_line(error)}; {MEND}") from error
+        durations, *frames = (np.asarray(output)[0] for output in outputs)
+        wave = frames[0] if self.synthesis is None else self.filter(frames, manner.seed)
+        if not np.isfinite(wave).all():
+            raise SoriError(f"{self.path} spoke numbers that are not finite; {MEND}")
+        return Spoken(wave, durations * self.card.frame_samples)
+
+    def filter(self, frames: list[np.ndarray], seed: int) -> np.ndarray:
+        assert self.synthesis is not None
+        from sori.speak.source_filter import synthesise
+
+        return synthesise(*frames, self.synthesis, self.card.sample_rate, seed=seed)
+
+
+def open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or default_threads()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # faults come as exceptions; stderr belongs to the caller
+    # Every sentence has another length: blocks kept for reuse would only pile up.
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # see run()
+        raise SoriError(f"{path} cannot be loaded: {first_line(error)}; {MEND}") from error
+
+
+def default_threads() -> int:
+    """Processors this program may use, within reason."""
+    if hasattr(os, "sched_getaffinity"):
+        return min(MOST_THREADS, len(os.sched_getaffinity(0)))
+    return min(MOST_THREADS, os.cpu_count() or 1)
+
+
+def first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else repr(error)
