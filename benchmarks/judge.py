@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from sori.learn.evaluation.clips import find_clips, read
+from sori.audio.files import read
+from sori.learn.evaluation.clips import find_clips
 from sori.learn.evaluation.metrics import METRICS, summarise
 from sori.learn.evaluation.panel import judge, quick_panel
 

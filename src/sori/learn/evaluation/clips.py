@@ -5,14 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import soundfile
-import soxr
-
+from sori.audio.files import FORMATS, read
 from sori.core.audio import Audio
 from sori.core.errors import SoriError
-
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3"})
 
 
 @dataclass(frozen=True)
@@ -33,26 +28,6 @@ class Take:
     reference: Audio | None = None
 
 
-def read(path: Path) -> Audio:
-    """Read a sound file and average its channels.
-
-    Raises:
-        SoriError: the file cannot be read as sound.
-    """
-    try:
-        samples, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise SoriError(f"{path} cannot be read as sound: {error}") from error
-    return Audio(samples.mean(axis=1), int(sample_rate))
-
-
-def resample(audio: Audio, sample_rate: int) -> np.ndarray:
-    """Return the samples of `audio` at another rate."""
-    if audio.sample_rate == sample_rate:
-        return audio.samples
-    return soxr.resample(audio.samples, audio.sample_rate, sample_rate)
-
-
 def take(clip: Clip) -> Take:
     """Read a clip and its reference."""
     reference = read(clip.reference) if clip.reference else None
@@ -68,12 +43,17 @@ def find_clips(
         texts: see `read_texts`; without it, `NAME.txt` beside each recording is read.
         references: a folder with recordings of the same sentences under the same names.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = recordings(folder)
     if not paths:
-        raise SoriError(f"{folder} holds no recordings ({', '.join(sorted(SUFFIXES))})")
+        raise SoriError(f"{folder} holds no recordings ({', '.join(FORMATS)})")
     spoken = read_texts(texts, paths) if texts else {path.stem: beside(path) for path in paths}
-    known = {path.stem: path for path in references.rglob("*")} if references else {}
+    known = {path.stem: path for path in recordings(references)} if references else {}
     return [Clip(path, spoken.get(path.stem), known.get(path.stem)) for path in paths]
+
+
+def recordings(folder: Path) -> list[Path]:
+    """List the sound files below a folder."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in FORMATS)
 
 
 def beside(path: Path) -> str | None:

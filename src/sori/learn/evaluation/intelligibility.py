@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sori.learn.evaluation.clips import Take, resample
+from sori.audio.resample import resample
+from sori.learn.evaluation.clips import Take
 from sori.learn.evaluation.judges import require
 
 SAMPLE_RATE = 16_000
@@ -90,5 +91,5 @@ class Whisper:
     def hear(self, take: Take) -> dict[str, float | str]:
         if take.text is None:
             return {}
-        heard = self.transcribe(resample(take.audio, SAMPLE_RATE))
+        heard = self.transcribe(resample(take.audio, SAMPLE_RATE).samples)
         return {"heard": heard} | error_counts(self.normalise(take.text), self.normalise(heard))

@@ -9,7 +9,7 @@ from sori.core.errors import SoriError
 from sori.learn.evaluation.clips import Take
 
 
-class MissingJudge(SoriError):
+class MissingJudgeError(SoriError):
     """A judge's package is not installed; the message ends with the command that installs it."""
 
 
@@ -27,9 +27,11 @@ def require(module: str, judge: str, install: str) -> ModuleType:
         install: the command line that brings the package.
 
     Raises:
-        MissingJudge: the module, or something that it imports, is not there.
+        MissingJudgeError: the module, or something that it imports, is not there.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise MissingJudge(f"{judge} cannot judge ({error}); install it with: {install}") from error
+        raise MissingJudgeError(
+            f"{judge} cannot judge ({error}); install it with: {install}"
+        ) from error

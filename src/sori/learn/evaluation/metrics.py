@@ -78,9 +78,7 @@ def estimate(metric: Metric, rows: Sequence[Scores]) -> Estimate | None:
         return None
     low, high = np.percentile(bootstrap(sums), [2.5, 97.5])
     value = sums[0].sum() / sums[1].sum()
-    return Estimate(
-        metric.scale * value, metric.scale * low, metric.scale * high, sums.shape[1]
-    )
+    return Estimate(metric.scale * value, metric.scale * low, metric.scale * high, sums.shape[1])
 
 
 def summarise(rows: Sequence[Scores]) -> dict[str, Estimate]:

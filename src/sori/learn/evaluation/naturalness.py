@@ -11,7 +11,8 @@ from types import ModuleType
 import numpy as np
 import torch
 
-from sori.learn.evaluation.clips import Take, resample
+from sori.audio.resample import resample
+from sori.learn.evaluation.clips import Take
 from sori.learn.evaluation.judges import require
 
 SAMPLE_RATE = 16_000
@@ -38,14 +39,14 @@ class DistillMOS:
     representation-based speech quality assessment", arXiv:2502.05356.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         stand_in_for_torchaudio()
         distillmos = require("distillmos", "DistillMOS", DISTILLMOS_INSTALL)
         with contextlib.redirect_stdout(io.StringIO()):  # it prints where its weights lie
             self.model = distillmos.ConvTransformerSQAModel().eval()
 
     def hear(self, take: Take) -> dict[str, float]:
-        samples = torch.from_numpy(resample(take.audio, SAMPLE_RATE)).float()
+        samples = torch.from_numpy(resample(take.audio, SAMPLE_RATE).samples).float()
         with torch.inference_mode():
             return {"distillmos": float(self.model(samples[None]))}
 
@@ -56,12 +57,14 @@ class DNSMOS:
     Source: Reddy et al. 2022, "DNSMOS P.835", arXiv:2110.01763.
     """
 
-    def __init__(self):
-        self.dnsmos = require("speechmos.dnsmos", "DNSMOS", "pip install speechmos librosa requests")
+    def __init__(self) -> None:
+        self.dnsmos = require(
+            "speechmos.dnsmos", "DNSMOS", "pip install speechmos librosa requests"
+        )
 
     def hear(self, take: Take) -> dict[str, float]:
         # It refuses samples outside [-1, 1], which a resampler's ripple reaches.
-        samples = np.clip(resample(take.audio, SAMPLE_RATE), -1.0, 1.0)
+        samples = np.clip(resample(take.audio, SAMPLE_RATE).samples, -1.0, 1.0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # librosa's, about settings that DNSMOS fixes
             scores = self.dnsmos.run(samples, SAMPLE_RATE)

@@ -7,7 +7,7 @@ from functools import partial
 from sori.core.audio import Audio
 from sori.learn.evaluation.clips import Clip, take
 from sori.learn.evaluation.intelligibility import Whisper
-from sori.learn.evaluation.judges import Judge, MissingJudge
+from sori.learn.evaluation.judges import Judge, MissingJudgeError
 from sori.learn.evaluation.naturalness import DNSMOS, DistillMOS
 from sori.learn.evaluation.similarity import Resemblyzer
 
@@ -42,7 +42,7 @@ def judge(clips: Sequence[Clip], panel: Panel) -> Verdict:
     for name, load in panel.items():
         try:
             member = load()
-        except MissingJudge as error:
+        except MissingJudgeError as error:
             verdict.missing[name] = str(error)
             continue
         for clip, row in zip(clips, verdict.rows, strict=True):

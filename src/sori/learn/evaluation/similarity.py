@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from sori.audio.resample import resample
 from sori.core.audio import Audio
 from sori.core.errors import SoriError
-from sori.learn.evaluation.clips import Take, resample
+from sori.learn.evaluation.clips import Take
 from sori.learn.evaluation.judges import require
 
 SAMPLE_RATE = 16_000
@@ -45,7 +46,7 @@ class Resemblyzer:
 
     def embed(self, audio: Audio) -> Float[np.ndarray, " D"]:
         """Return the 256 numbers that stand for who speaks."""
-        samples = self.package.preprocess_wav(resample(audio, SAMPLE_RATE))
+        samples = self.package.preprocess_wav(resample(audio, SAMPLE_RATE).samples)
         return self.encoder.embed_utterance(samples)
 
     def hear(self, take: Take) -> dict[str, float]:
