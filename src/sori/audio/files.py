@@ -5,7 +5,6 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -94,7 +93,7 @@ class AudioWriter:
             self.resampler = Resampler(sample_rate, self.sample_rate)
         self.samples_written = 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "AudioWriter":
         import soundfile
 
         try:

@@ -51,11 +51,11 @@ def loudness(audio: Audio) -> float:
     passed = power[to_lufs(power) > ABSOLUTE_GATE]
     if not passed.size:
         return -np.inf
-    gate = to_lufs(passed.mean()) + RELATIVE_GATE
-    return float(to_lufs(passed[to_lufs(passed) > gate].mean()))
+    gate = to_lufs(passed.mean(keepdims=True)) + RELATIVE_GATE
+    return float(to_lufs(passed[to_lufs(passed) > gate].mean(keepdims=True))[0])
 
 
-def to_lufs(power: np.ndarray | np.floating) -> np.ndarray:
+def to_lufs(power: np.ndarray) -> np.ndarray:
     return -0.691 + 10.0 * np.log10(np.maximum(power, 1e-12))
 
 

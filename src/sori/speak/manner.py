@@ -31,7 +31,7 @@ class Manner:
         require("seed", self.seed, SEEDS)
 
 
-def require(name: str, value: float, limits: tuple[float, float]) -> None:
+def require(name: str, value: float | int, limits: tuple[float, float] | tuple[int, int]) -> None:
     low, high = limits
     if not low <= value <= high:  # also refuses nan
         raise SoriError(f"{name} {value:g} is out of range; give {low:g} to {high:g}")

@@ -9,7 +9,6 @@ StringStringEntryProto.
 
 import io
 from collections.abc import Iterator
-from typing import BinaryIO
 
 METADATA_FIELD = 14
 KEY_FIELD, VALUE_FIELD = 1, 2
@@ -17,7 +16,7 @@ VARINT, EIGHT_BYTES, LENGTH_DELIMITED, FOUR_BYTES = 0, 1, 2, 5
 FIXED_BYTES = {EIGHT_BYTES: 8, FOUR_BYTES: 4}
 
 
-def metadata(file: BinaryIO, size: int) -> Iterator[tuple[str, str]]:
+def metadata(file: io.BufferedIOBase, size: int) -> Iterator[tuple[str, str]]:
     """The metadata entries of an ONNX model.
 
     Raises:
@@ -31,7 +30,7 @@ def metadata(file: BinaryIO, size: int) -> Iterator[tuple[str, str]]:
             yield texts[KEY_FIELD][0].decode(), texts[VALUE_FIELD][0].decode()
 
 
-def bodies(file: BinaryIO, size: int, wanted: tuple[int, ...]) -> dict[int, list[bytes]]:
+def bodies(file: io.BufferedIOBase, size: int, wanted: tuple[int, ...]) -> dict[int, list[bytes]]:
     """Bodies of the wanted length-delimited fields of a message; everything else is skipped."""
     found: dict[int, list[bytes]] = {number: [] for number in wanted}
     while file.tell() < size:
@@ -51,7 +50,7 @@ def bodies(file: BinaryIO, size: int, wanted: tuple[int, ...]) -> dict[int, list
     return found
 
 
-def varint(file: BinaryIO) -> int:
+def varint(file: io.BufferedIOBase) -> int:
     """An integer in groups of seven bits, the lowest first; the top bit says that more follow."""
     value = 0
     for shift in range(0, 64, 7):
