@@ -1,0 +1,1 @@
+"""The learning half: the only place that imports PyTorch."""

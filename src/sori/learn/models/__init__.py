@@ -1,0 +1,1 @@
+"""One published network per file; the registry lists this folder."""

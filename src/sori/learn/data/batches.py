@@ -1,0 +1,143 @@
+"""Batches as a function of the step: the same step gives the same batch, so a run can resume."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sori.core.errors import SoriError
+from sori.learn.data.cache import Cache, Entry
+from sori.learn.data.corpora import is_held_out
+
+Item = tuple[Cache, Entry]
+
+
+def select(
+    caches: Sequence[Cache], held_out: bool, speakers: Sequence[str] = ()
+) -> list[Item]:
+    """Entries of the caches that belong to the training or to the held-out part."""
+    return [
+        (cache, entry)
+        for cache in caches
+        for entry in cache.entries
+        if is_held_out(entry.text) == held_out and (not speakers or entry.speaker in speakers)
+    ]
+
+
+class Crops:
+    """Random crops of equal length, every second of speech as likely as any other."""
+
+    def __init__(self, items: Sequence[Item], batch: type, frames: int, size: int, seed: int):
+        self.items = [(c, e) for c, e in items if e.frames >= frames]
+        if not self.items:
+            raise SoriError(f"no utterance is as long as a crop of {frames} frames")
+        self.batch, self.frames, self.size, self.seed = batch, frames, size, seed
+        lengths = np.array([e.frames for _, e in self.items], np.float64)
+        self.chances = lengths / lengths.sum()
+
+    def at(self, step: int) -> Any:
+        """The batch of a step."""
+        random = np.random.default_rng((self.seed, step))
+        chosen = random.choice(len(self.items), self.size, p=self.chances)
+        columns: dict[str, list[Tensor]] = {f.name: [] for f in fields(self.batch)}
+        for cache, entry in (self.items[i] for i in chosen):
+            first = int(random.integers(entry.frames - self.frames + 1))
+            for name, column in columns.items():
+                column.append(crop(cache, entry, name, first, self.frames))
+        return self.batch(**{name: torch.stack(column) for name, column in columns.items()})
+
+
+def crop(cache: Cache, entry: Entry, name: str, first: int, frames: int) -> Tensor:
+    """One feature of part of an utterance: a wave by samples, a mel as (M, T), others as (T,)."""
+    if name == "wave":
+        return torch.from_numpy(cache.wave(entry, first, frames))
+    part = torch.from_numpy(cache.frames(name, entry, first, frames).copy())
+    return part.T if name == "mel" else part
+
+
+class Sentences:
+    """Whole sentences of like length, padded; every epoch sees each of them once.
+
+    Args (of the constructor):
+        symbols: the inventory; the index of a letter is its id, and index 0 is silence.
+        speakers: names; the index is the speaker's id.
+        batch_frames: most padded frames of a batch.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        batch: type,
+        symbols: str,
+        speakers: Sequence[str],
+        batch_frames: int,
+        seed: int,
+    ):
+        self.items = [(c, e) for c, e in items if e.phonemes is not None]
+        if not self.items:
+            raise SoriError("no utterance has phonemes; run `sori corpus align` first")
+        self.batch, self.seed, self.batch_frames = batch, seed, batch_frames
+        self.ids = {letter: index for index, letter in enumerate(symbols)}
+        self.speakers = {name: index for index, name in enumerate(speakers)}
+        self.epochs: list[list[list[int]]] = []
+
+    def plan(self, epoch: int) -> list[list[int]]:
+        """Batches of an epoch as lists of item numbers: neighbours in length, order shuffled."""
+        random = np.random.default_rng((self.seed, epoch))
+        frames = np.array([e.frames for _, e in self.items])
+        # A little noise on the lengths, so that the same sentences do not always meet.
+        order = np.argsort(frames * random.uniform(0.9, 1.1, len(frames)))
+        batches, current, longest = [], [], 0
+        for index in order:
+            longest = max(longest, frames[index])
+            if current and longest * (len(current) + 1) > self.batch_frames:
+                batches.append(current)
+                current, longest = [], frames[index]
+            current.append(int(index))
+        batches.append(current)
+        random.shuffle(batches)
+        return batches
+
+    def at(self, step: int) -> Any:
+        """The batch of a step."""
+        epoch = 0
+        while True:
+            if epoch == len(self.epochs):
+                self.epochs.append(self.plan(epoch))
+            if step < len(self.epochs[epoch]):
+                return self.collate([self.items[i] for i in self.epochs[epoch][step]])
+            step -= len(self.epochs[epoch])
+            epoch += 1
+
+    def collate(self, items: Sequence[Item]) -> Any:
+        """Pad the features that the batch class names; field `x_len` holds the lengths of `x`."""
+        rows = [self.row(cache, entry) for cache, entry in items]
+        columns = {f.name: pad([row[f.name] for row in rows]) for f in fields(self.batch)}
+        return self.batch(**columns)
+
+    def row(self, cache: Cache, entry: Entry) -> dict[str, Tensor]:
+        """All features of one utterance; `durations` are zero where they are not known."""
+        ids = [0, *(self.ids[letter] for letter in entry.phonemes or ""), 0]
+        durations = entry.durations or (0,) * len(ids)
+        frames = sum(durations) or entry.frames // 2 * 2
+        row = {
+            name: crop(cache, entry, name, 0, frames) for name in ("mel", "f0", "energy")
+        }
+        return row | {
+            "ids": torch.tensor(ids),
+            "ids_len": torch.tensor(len(ids)),
+            "mel_len": torch.tensor(frames),
+            "durations": torch.tensor(durations),
+            "speaker": torch.tensor(self.speakers.get(entry.speaker, 0)),
+        }
+
+
+def pad(rows: Sequence[Tensor]) -> Tensor:
+    """Stack tensors whose last axis differs in length, filling up with zeros."""
+    size = max(row.shape[-1] if row.ndim else 0 for row in rows)
+    if rows[0].ndim == 0:
+        return torch.stack(list(rows))
+    return torch.stack([torch.nn.functional.pad(r, (0, size - r.shape[-1])) for r in rows])

@@ -1,0 +1,92 @@
+"""Alignments between tokens and frames: expanding by durations, and finding them."""
+
+import numba
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from sori.learn.contracts import Lengths, Scalar
+
+Durations = Int[Tensor, "B N"]
+
+
+def expand(x: Float[Tensor, "B N D"], durations: Durations) -> Float[Tensor, "B T D"]:
+    """Repeat every token for as many frames as it lasts; T is the longest item's total.
+
+    This is the length regulator.
+
+    Source: Ren et al. 2019, "FastSpeech", section 3.2, arXiv:1905.09263.
+    """
+    owner = owners(durations)
+    return x.gather(1, owner[:, :, None].expand(-1, -1, x.shape[2]))
+
+
+def owners(durations: Durations) -> Int[Tensor, "B T"]:
+    """The token of every frame: the number of tokens that ended at or before it.
+
+    Frames behind the end of an item belong to its last token.
+    """
+    ends = durations.cumsum(dim=1)
+    frames = torch.arange(ends[:, -1].max(), device=ends.device)  # type: ignore[call-overload]
+    owner = (ends[:, None, :] <= frames[None, :, None]).sum(dim=2)
+    return owner.clamp(max=durations.shape[1] - 1)
+
+
+@numba.njit(cache=True)
+def _best_path(scores: np.ndarray) -> np.ndarray:
+    tokens, frames = scores.shape
+    best = np.full((tokens, frames), -np.inf)
+    best[0, 0] = scores[0, 0]
+    for t in range(1, frames):
+        for n in range(max(0, tokens - frames + t), min(tokens, t + 1)):
+            stay = best[n, t - 1]
+            step = best[n - 1, t - 1] if n > 0 else -np.inf
+            best[n, t] = scores[n, t] + max(stay, step)
+    durations = np.zeros(tokens, np.int64)
+    n = tokens - 1
+    for t in range(frames - 1, -1, -1):
+        durations[n] += 1
+        if t > 0 and n > 0 and (n == t or best[n - 1, t - 1] >= best[n, t - 1]):
+            n -= 1
+    return durations
+
+
+def search_monotonic(scores: Float[np.ndarray, "N T"]) -> Int[np.ndarray, " N"]:
+    """Durations of the monotonic path with the greatest sum of scores, one frame each at least.
+
+        Q[n, t] = max(Q[n, t-1], Q[n-1, t-1]) + scores[n, t]
+
+    Source: Kim et al. 2020, "Glow-TTS", section 3.2 (monotonic alignment search), arXiv:2005.11129.
+
+    Raises:
+        ValueError: there are fewer frames than tokens.
+    """
+    tokens, frames = scores.shape
+    if frames < tokens:
+        raise ValueError(f"{tokens} tokens cannot be aligned with {frames} frames")
+    return _best_path(np.ascontiguousarray(scores, np.float64))
+
+
+def forward_sum(
+    log_probs: Float[Tensor, "B T N"], token_len: Lengths, frame_len: Lengths
+) -> Scalar:
+    """Negative log-likelihood of all monotonic paths, per frame.
+
+    The connectionist temporal classification loss computes the sum when its target is 1, 2 ... N
+    and the blank is so unlikely that no path uses it.
+
+    Source: Badlani et al. 2021, "One TTS Alignment To Rule Them All", section 2.1,
+    arXiv:2108.10447.
+
+    Args:
+        log_probs: of the tokens at every frame; padded tokens have a very low one.
+    """
+    tokens = log_probs.shape[2]
+    blank = F.pad(log_probs, (1, 0), value=-1e4).log_softmax(dim=2)
+    target = torch.arange(1, tokens + 1, device=log_probs.device).expand(len(log_probs), -1)
+    loss = F.ctc_loss(
+        blank.transpose(0, 1), target, frame_len, token_len, reduction="none", zero_infinity=True
+    )
+    return (loss / frame_len).mean()

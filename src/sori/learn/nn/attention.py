@@ -1,0 +1,49 @@
+"""Attention layers that two or more models use. Sequences are (B, T, D)."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+Sequence = Float[Tensor, "B T D"]
+
+
+def distance_slopes(heads: int) -> Float[Tensor, " H"]:
+    """How fast each head loses interest with distance: 2^-1, 2^-2 ... spread over the heads.
+
+    Source: Press et al. 2021, "Train Short, Test Long" (ALiBi), section 3, arXiv:2108.12409.
+    """
+    return 2.0 ** -(8.0 * torch.arange(1, heads + 1) / heads)
+
+
+class DistanceAttention(nn.Module):
+    """Multi-head self-attention whose scores fall linearly with distance, in both directions.
+
+    It knows no absolute position, so sentences longer than any in training read as well.
+
+    Source: Vaswani et al. 2017, section 3.2, arXiv:1706.03762; biases as in `distance_slopes`.
+    """
+
+    slopes: Tensor
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width {width} is not a multiple of heads {heads}")
+        self.heads = heads
+        self.project = nn.Linear(width, 3 * width)
+        self.leave = nn.Linear(width, width)
+        self.register_buffer("slopes", distance_slopes(heads), persistent=False)
+
+    def forward(self, x: Sequence, mask: Bool[Tensor, "B T"] | None = None) -> Sequence:
+        query, key, value = (
+            part.unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for part in self.project(x).chunk(3, dim=2)
+        )
+        places = torch.arange(x.shape[1], device=x.device)
+        distance = (places[:, None] - places[None, :]).abs()
+        bias = (-self.slopes[:, None, None] * distance)[None]
+        if mask is not None:
+            bias = bias.masked_fill(~mask[:, None, None, :], float("-inf"))
+        mixed = F.scaled_dot_product_attention(query, key, value, bias.to(query.dtype))
+        return self.leave(mixed.transpose(1, 2).flatten(2))

@@ -1,0 +1,53 @@
+"""Phonemes and durations for recordings that come with text alone."""
+
+from pathlib import Path
+
+import torch
+
+from sori.core.errors import SoriError
+from sori.learn.data.batches import Sentences
+from sori.learn.data.cache import Cache, Entry, write_labels
+from sori.learn.models.aligner import Aligner, AlignerBatch
+from sori.learn.training.run import load_frozen
+from sori.text.frontend import FrontEnd
+
+
+def phonemise(folder: Path, cache: Cache, accent: str = "us") -> int:
+    """Keep beside a feature cache what our front end reads in its texts; returns how many."""
+    front_end = FrontEnd(accent)
+    labels = {}
+    for entry in cache.entries:
+        try:
+            spoken = " ".join(s.phonemes for s in front_end.sentences(entry.text))
+        except SoriError:
+            continue  # a recording without a speakable text cannot be learned from
+        labels[entry.name] = {"phonemes": spoken}
+    write_labels(folder, labels)
+    return len(labels)
+
+
+def align(folder: Path, cache: Cache, checkpoint: Path) -> int:
+    """Keep durations found by a trained aligner beside a feature cache; returns how many.
+
+    Utterances with fewer units of frames than phonemes are left without labels.
+    """
+    model = load_frozen(checkpoint)
+    assert isinstance(model, Aligner)
+    items = [(cache, e) for e in cache.entries if fits(e, model.config.frames_per_unit)]
+    sentences = Sentences(items, AlignerBatch, model.config.symbols, (), 20000, 0)
+    labels = {}
+    for batch in sentences.plan(0):
+        chosen = [sentences.items[i] for i in batch]
+        with torch.inference_mode():
+            found = model.align(sentences.collate(chosen))
+        for (_, entry), durations in zip(chosen, found, strict=True):
+            labels[entry.name] = {"phonemes": entry.phonemes, "durations": durations.tolist()}
+    write_labels(folder, labels)
+    return len(labels)
+
+
+def fits(entry: Entry, frames_per_unit: int) -> bool:
+    """Whether every phoneme and both silences can have a unit of frames."""
+    return entry.phonemes is not None and (
+        len(entry.phonemes) + 2 <= entry.frames // frames_per_unit
+    )

@@ -1,0 +1,90 @@
+"""Recipes: one TOML file per trained voice or experiment."""
+
+import tomllib
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from sori.core.errors import SoriError
+from sori.learn import registry
+from sori.learn.mel import strict
+
+
+@dataclass(config=strict, frozen=True)
+class DataRecipe:
+    """What to learn from.
+
+    Args:
+        corpora: names of folders below the corpora folder.
+        speakers: only these; all when empty.
+        crop_frames: length of a crop, for models that train on crops.
+        batch: crops or sentences in a batch.
+        batch_frames: for sentences, the most padded frames in a batch.
+    """
+
+    corpora: tuple[str, ...]
+    speakers: tuple[str, ...] = ()
+    crop_frames: int = 48
+    batch: int = 16
+    batch_frames: int = 12000
+
+
+@dataclass(config=strict, frozen=True)
+class TrainingRecipe:
+    """How long and how fast to learn."""
+
+    steps: int
+    rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.98)
+    warmup: int = 500
+    max_norm: float = 1.0
+    average: float = 0.999
+    precision: str = "bf16"
+    seed: int = 0
+
+
+@dataclass(config=strict, frozen=True)
+class Recipe:
+    """A model, its config where it differs from the defaults, data and training.
+
+    Args:
+        frozen: trained models that the task takes, by argument name: paths of checkpoints.
+        start: a checkpoint of the same model to start from.
+    """
+
+    model: str
+    data: DataRecipe
+    training: TrainingRecipe
+    config: dict[str, Any] = field(default_factory=dict)
+    frozen: dict[str, str] = field(default_factory=dict)
+    start: str | None = None
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Parse a recipe.
+
+    Raises:
+        SoriError: the file is missing or malformed; unknown keys are named with their full path.
+    """
+    if not path.is_file():
+        raise SoriError(f"no recipe at {path}; the folder recipes/ holds examples")
+    try:
+        recipe = TypeAdapter(Recipe).validate_python(tomllib.loads(path.read_text()))
+        make_config(recipe)
+    except tomllib.TOMLDecodeError as error:
+        raise SoriError(f"{path}: {error}") from error
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(map(str, fault['loc'])) or 'recipe'}: {fault['msg']}"
+            for fault in error.errors()
+        ]
+        raise SoriError(f"{path}: {'; '.join(faults)}") from error
+    return recipe
+
+
+def make_config(recipe: Recipe) -> Any:
+    """The model's config with the recipe's values in place of defaults."""
+    return TypeAdapter(registry.spec(recipe.model).config).validate_python(recipe.config)
