@@ -23,7 +23,7 @@ SPEC = MelSpec(
     hop_samples=round(HOP_SECONDS * SAMPLE_RATE),
     bins=40,
     f_max_hz=8000.0,
-    # About 40 dB below LEVEL: softer than that it is the room that differs, not the speech.
+    # About 36 dB below LEVEL: softer than that it is the room that differs, not the speech.
     floor=5e-4,
 )
 LEVEL = 0.05  # root mean square that recordings are brought to before their spectra are compared
