@@ -1,8 +1,10 @@
 """The command `sori`. What a command needs is imported inside it, so that help answers at once."""
 
+import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -52,12 +54,35 @@ Threads = Annotated[int | None, typer.Option(help="Processors to use; by default
 Accent = Annotated[str, typer.Option(help="us or gb.")]
 
 
-def print_version(wanted: bool) -> None:
+Recipe = Annotated[Path, typer.Argument(help="A file of recipes/.", show_default=False)]
+Corpora = Annotated[Path, typer.Option(help="Folder of the corpora that the recipe names.")]
+Cache = Annotated[Path, typer.Option(help="Folder of features, made once per corpus.")]
+Run = Annotated[
+    Path | None, typer.Option(help="Folder of the run; without it, runs/ and the recipe's name.")
+]
+MaxMinutes = Annotated[float, typer.Option(help="Stop and save after so long; 0 for no limit.")]
+
+
+def print_version(wanted: bool) -> bool:
     if wanted:
         from importlib.metadata import version
 
         typer.echo(f"sori {version('sori')}")
         raise typer.Exit
+    return wanted
+
+
+@contextlib.contextmanager
+def learning_half() -> Iterator[None]:
+    """Name the extra where a package of the learning half is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "sori").startswith("sori"):
+            raise
+        raise SoriError(
+            f'{error.name} is not installed, and learning needs it; pip install "sori[train]"'
+        ) from error
 
 
 @app.callback()
@@ -126,6 +151,38 @@ def doctor() -> None:
         typer.echo(finding.line())
     if any(finding.is_fault for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def models() -> None:
+    """List the models that can be trained."""
+    with learning_half():
+        from sori.learn import registry
+
+        for name in registry.names():
+            typer.echo(f"{name:20} {registry.spec(name).paper}")
+
+
+@app.command()
+def train(
+    recipe: Recipe,
+    corpora: Corpora = Path("corpora"),
+    cache: Cache = Path("runs/cache"),
+    out: Run = None,
+    max_minutes: MaxMinutes = 0.0,
+) -> None:
+    """Train the model of a recipe; the same command resumes a run."""
+    with learning_half():
+        from sori.learn.training.run import Limits, Places, train
+
+        places = Places(corpora, cache, out or Path("runs") / recipe.stem)
+        weights = train(recipe, places, Limits(max_minutes=max_minutes), print_row)
+    typer.echo(f"wrote {weights}", err=True)
+
+
+def print_row(row: dict) -> None:
+    """A line of a training's log: what was measured, in the order it came."""
+    typer.echo("  ".join(f"{name} {value:g}" for name, value in row.items()))
 
 
 def main() -> None:

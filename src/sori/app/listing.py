@@ -16,7 +16,10 @@ def voice_lines() -> Iterator[str]:
     if not installed:
         raise SoriError("no voice is installed; install Sori again, or set SORI_VOICES to a folder")
     for name, path in installed.items():
-        yield from lines_of(name, read_card(path), path.stat().st_size)
+        try:
+            yield from lines_of(name, read_card(path), path.stat().st_size)
+        except SoriError as error:  # one damaged file does not hide the others
+            yield f"{name}: {error}"
 
 
 def lines_of(name: str, card: Card, size_bytes: int) -> Iterator[str]:

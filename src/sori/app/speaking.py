@@ -75,7 +75,9 @@ def open_sinks(
     if out == STANDARD_OUTPUT:
         yield RawSink(sys.stdout.buffer)
     elif out is not None:
-        yield stack.enter_context(AudioWriter(out, sample_rate))
+        writer = AudioWriter(out, sample_rate)
+        stack.callback(writer.discard)  # an interruption may come before `with` has taken hold
+        yield stack.enter_context(writer)
     if order.play:
         yield RawSink(stack.enter_context(open_player(sample_rate)))
 

@@ -106,7 +106,7 @@ class AudioWriter:
                 format=self.format.container,
             )
         except (OSError, soundfile.SoundFileError) as error:
-            self.part.unlink(missing_ok=True)
+            self.discard()
             raise self.failure(error) from error
         return self
 
@@ -148,7 +148,11 @@ class AudioWriter:
             raise self.failure(cause) from cause
         finally:
             if not whole:
-                self.part.unlink(missing_ok=True)
+                self.discard()
+
+    def discard(self) -> None:
+        """Remove the part, if there is one."""
+        self.part.unlink(missing_ok=True)
 
     def close(self) -> None:
         try:

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 from sori.core.errors import SoriError
-from sori.speak.card import Card, read_card
 from sori.speak.speakers import unknown
 
 SUFFIX = ".onnx"
@@ -30,11 +29,6 @@ def files() -> dict[str, Path]:
         for path in sorted(folder.glob(f"*{SUFFIX}")):
             found.setdefault(path.stem, path)
     return found
-
-
-def cards() -> dict[str, Card]:
-    """The card of every installed voice."""
-    return {name: read_card(path) for name, path in files().items()}
 
 
 def find(voice: str | Path | None) -> Path:

@@ -10,6 +10,7 @@ import onnxruntime
 from sori.core.errors import SoriError
 from sori.speak.card import MEND, Card
 from sori.speak.manner import Manner
+from sori.speak.source_filter import Filters, Synthesis, synthesise
 
 INPUTS = ("ids", "speaker", "speed", "pitch", "energy")
 OUTPUTS = {
@@ -41,8 +42,6 @@ class Graph:
         self.synthesis = None
         if card.synthesis["kind"] == "source-filter":
             sizes = {key: size for key, size in card.synthesis.items() if key != "kind"}
-            from sori.speak.source_filter import Synthesis
-
             try:
                 self.synthesis = Synthesis(**sizes)
             except (TypeError, ValueError) as error:
@@ -78,9 +77,8 @@ class Graph:
 
     def filter(self, frames: list[np.ndarray], seed: int) -> np.ndarray:
         assert self.synthesis is not None
-        from sori.speak.source_filter import synthesise
-
-        return synthesise(*frames, self.synthesis, self.card.sample_rate, seed=seed)
+        f0, *filters = frames
+        return synthesise(f0, Filters(*filters), self.synthesis, self.card.sample_rate, seed)
 
 
 def open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
