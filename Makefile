@@ -41,13 +41,15 @@ format: .venv-test/.installed ## Format the code and mend what ruff can mend
 golden: .venv-test/.installed ## Write the golden files anew
 	$(WORK)/python tests/golden/make.py
 
-bench: .venv-test/.installed ## Measure Sori beside its peers; results go to benchmarks/results
-	$(WORK)/python benchmarks/peers.py $(ARGS)
+bench: ## Measure Sori beside its peers; fills the table of the README
+	$(PYTHON) benchmarks/setup_judges.py
+	$(PYTHON) benchmarks/setup_peers.py
+	$(PYTHON) benchmarks/peers.py --update-readme $(ARGS)
 
 train-voice: .venv-test/.installed ## Train the voice of RECIPE; resumes where it stopped
 	$(WORK)/sori train $(RECIPE) $(ARGS)
 
-docs: .venv-test/.installed ## Fill the measured table of the README
+docs: .venv-test/.installed ## Fill the tables of the README and docs/sources.md
 	$(WORK)/python docs/fill.py
 
 clean: ## Remove both environments and what the tools left

@@ -60,6 +60,13 @@ Cache = Annotated[Path, typer.Option(help="Folder of features, made once per cor
 Run = Annotated[
     Path | None, typer.Option(help="Folder of the run; without it, runs/ and the recipe's name.")
 ]
+Checkpoint = Annotated[
+    Path, typer.Argument(help="Weights of a trained acoustic model.", show_default=False)
+]
+Vocoder = Annotated[Path, typer.Option(help="Weights of a trained vocoder.")]
+VoiceCard = Annotated[Path, typer.Option(help="TOML file that describes the voice for people.")]
+VoiceFile = Annotated[Path, typer.Option(help="The voice file to write.")]
+Precision = Annotated[str, typer.Option(help="fp32, fp16 or int8.")]
 MaxMinutes = Annotated[float, typer.Option(help="Stop and save after so long; 0 for no limit.")]
 
 
@@ -178,6 +185,23 @@ def train(
         places = Places(corpora, cache, out or Path("runs") / recipe.stem)
         weights = train(recipe, places, Limits(max_minutes=max_minutes), print_row)
     typer.echo(f"wrote {weights}", err=True)
+
+
+@app.command()
+def export(
+    checkpoint: Checkpoint,
+    vocoder: Vocoder,
+    card: VoiceCard,
+    out: VoiceFile = Path("voice.onnx"),
+    precision: Precision = "int8",
+) -> None:
+    """Join trained networks into a voice file that says the same."""
+    with learning_half():
+        from sori.learn.export.voice import export
+
+        differences = export(checkpoint, vocoder, card, out, precision)
+    greatest = ", ".join(f"{name} {value:.2g}" for name, value in differences.items())
+    typer.echo(f"wrote {out}; greatest difference from the networks: {greatest}", err=True)
 
 
 def print_row(row: dict) -> None:
