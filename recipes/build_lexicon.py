@@ -97,7 +97,7 @@ def only_new(
     cmu: dict[str, Readings], trusted: dict[str, Readings], accent: str
 ) -> dict[str, Readings]:
     """Return the words of CMUdict that the trusted dictionaries neither hold nor imply."""
-    known = {word.lower() for word in trusted}
+    known = {word.lower() for word in trusted} | {f"{word.lower()}'s" for word in trusted | cmu}
     look = partial(look_up, trusted)
     return {w: r for w, r in cmu.items() if w not in known and not derive(w, accent, look)}
 

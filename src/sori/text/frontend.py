@@ -1,18 +1,24 @@
 """Text to what a voice reads: sentences with phonemes, one at a time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from sori.core.errors import SoriError
 from sori.text.homographs import choose
 from sori.text.lexicon import read_user_lexicon
+from sori.text.network import LetterReader
 from sori.text.normalise import normalise
-from sori.text.phonemes import ACCENTS
-from sori.text.pronunciation import Pronouncer, Reading
+from sori.text.phonemes import ACCENTS, common_letters, to_ipa
+from sori.text.phrases import Piece, join, phrases
+from sori.text.pronunciation import Pronouncer
 from sori.text.sentences import Passage, split
 from sori.text.tokens import Kind, Token
 from sori.text.weakforms import in_phrase
+
+PAUSE_SECONDS = {".": 0.32, "!": 0.32, "?": 0.32, ":": 0.25, ";": 0.22, ",": 0.12, "": 0.0}
+PARAGRAPH_SECONDS = 0.65
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,23 @@ class Sentence:
     paragraph: int
 
 
+class WordStep(NamedTuple):
+    """How one word came to its phonemes."""
+
+    written: str
+    spoken: str
+    phonemes: str
+    source: str  # user, lexicon, morphology, network, letters, inline
+
+
+class Step(NamedTuple):
+    """One step from text to phonemes, for people."""
+
+    name: str
+    value: str
+    words: tuple[WordStep, ...] = ()
+
+
 class FrontEnd:
     """Reads English text in one accent, "us" or "gb"."""
 
@@ -35,7 +58,7 @@ class FrontEnd:
             raise SoriError(f"accent '{accent}' is unknown; use one of {', '.join(ACCENTS)}")
         self._accent = accent
         user = read_user_lexicon(lexicon, accent) if lexicon else {}
-        self._pronouncer = Pronouncer(accent, user, self._guess)
+        self._pronouncer = Pronouncer(accent, user, LetterReader(accent))
 
     def sentences(self, text: str) -> Iterator[Sentence]:
         """Yield the sentences of a text, each as soon as it is read.
@@ -43,53 +66,113 @@ class FrontEnd:
         Raises:
             SoriError: the text holds nothing that can be spoken.
         """
+        for sentence, _ in self._read(text):
+            yield sentence
+
+    def explain(self, text: str) -> list[Step]:
+        """Return every step from text to phonemes.
+
+        Raises:
+            SoriError: the text holds nothing that can be spoken.
+        """
+        steps = []
+        for sentence, pieces in self._read(text):
+            words = tuple(
+                WordStep(p.token.written, p.token.spoken, p.phonemes, p.source)
+                for p in pieces
+                if p.source
+            )
+            steps += [
+                Step("text", sentence.text),
+                Step("spoken", sentence.spoken),
+                Step("words", " ".join(w.phonemes for w in words), words),
+                Step("phonemes", sentence.phonemes),
+                Step("ipa", to_ipa(sentence.phonemes)),
+            ]
+            if sentence.skipped:
+                steps.append(Step("skipped", ", ".join(sentence.skipped)))
+        return steps
+
+    def _read(self, text: str) -> Iterator[tuple[Sentence, list[Piece]]]:
+        """Yield sentences with their pieces; what was skipped is reported with the one before."""
+        skipped: dict[str, None] = {}
+        waiting: tuple[Sentence, list[Piece]] | None = None
         for passage in split(text):
-            yield self._sentence(passage)
+            pieces = self._pieces(passage.text)
+            here = dict.fromkeys(p.token.spoken for p in pieces if p.token.kind is Kind.SKIPPED)
+            if not any(piece.phonemes for piece in pieces):
+                skipped |= here
+                continue
+            if waiting:
+                yield _reporting(waiting, skipped)
+                skipped = {}
+            *before, waiting = self._sentences(passage, pieces)
+            skipped |= here
+            yield from before
+        if waiting is None:
+            raise SoriError(_nothing(text, tuple(skipped)))
+        yield _reporting(waiting, skipped)
 
-    def _guess(self, word: str) -> str:
-        return "".join(self._pronouncer.letter(c) for c in word if c.isalpha())
+    def _sentences(
+        self, passage: Passage, pieces: list[Piece]
+    ) -> Iterator[tuple[Sentence, list[Piece]]]:
+        """Yield a passage as one sentence, or as several if a voice could not hold it."""
+        for phrase, is_last in phrases(pieces):
+            closed = is_last and not passage.is_cut
+            phonemes = join(phrase, "." if closed else ",")
+            pause = PAUSE_SECONDS.get(phonemes[-1:], 0.0)
+            if is_last and passage.ends_paragraph:
+                pause = PARAGRAPH_SECONDS
+            spoken = " ".join(p.token.spoken for p in phrase if p.source)
+            written = passage.text if is_last and len(phrase) == len(pieces) else _written(phrase)
+            sentence = Sentence(written, spoken, phonemes, pause, (), passage.paragraph)
+            yield sentence, phrase
 
-    def _sentence(self, passage: Passage) -> Sentence:
-        tokens = normalise(passage.text, self._pronouncer.knows, self._accent)
-        phonemes = self._phonemes(tokens)
-        spoken = " ".join(t.spoken for t in tokens if t.kind in (Kind.WORD, Kind.LETTERS))
-        pause = 0.65 if passage.is_last else 0.3
-        return Sentence(passage.text, spoken, phonemes, pause, (), passage.paragraph)
-
-    def _phonemes(self, tokens: list[Token]) -> str:
-        """Join readings from the last word to the first: a word's form depends on the next."""
-        pieces: list[str] = []
+    def _pieces(self, text: str) -> list[Piece]:
+        """Read every word, from the last to the first: a word's form depends on the next."""
+        pronouncer = self._pronouncer
+        tokens = normalise(text, pronouncer.knows, pronouncer.knows_exactly, self._accent)
+        words = [token.spoken.lower() for token in tokens]
+        pieces: list[Piece] = []
         following = ""
         for index in range(len(tokens) - 1, -1, -1):
-            token = tokens[index]
-            if token.kind is Kind.MARK:
-                if not pieces or not pieces[-1][0] in ".,;:!?":
-                    pieces.append(token.spoken)
-                following = ""
-                continue
-            reading = self._reading(tokens, index, following)
-            if not reading.phonemes:
-                continue
-            gap = " " if pieces and not pieces[-1][0] in ".,;:!?" else ""
-            if pieces and not gap and index < len(tokens) - 1 and len(pieces) > 1:
-                pieces[-1] += " "
-            pieces.append(reading.phonemes + gap)
-            following = reading.phonemes
-        text = "".join(reversed(pieces)).strip(" ,;:")
-        return text if text.endswith((".", "!", "?")) or not text else text + "."
+            piece = self._piece(tokens[index], words, index, following)
+            pieces.append(piece)
+            following = piece.phonemes if piece.source else ""
+        pieces.reverse()
+        return pieces
 
-    def _reading(self, tokens: list[Token], index: int, following: str) -> Reading:
-        token = tokens[index]
-        if token.kind is Kind.LETTERS:
-            return Reading(self._spell(token.spoken), "letters")
+    def _piece(self, token: Token, words: list[str], index: int, following: str) -> Piece:
+        match token.kind:
+            case Kind.MARK | Kind.SKIPPED:
+                return Piece(token, "", "")
+            case Kind.PHONEMES:
+                return Piece(token, common_letters(token.phonemes, self._accent), "inline")
+            case Kind.LETTERS:
+                return Piece(token, self._pronouncer.spell(token.spoken), "letters")
         readings, source = self._pronouncer.readings(token.spoken)
-        before = tokens[index - 1].spoken.lower() if index else ""
-        after = tokens[index + 1].spoken if following else ""
-        phonemes = readings[choose(readings, before, after)]
-        if following:
+        phonemes = readings[""]
+        if len(readings) > 1:
+            phonemes = readings[choose(readings, words, index, token.written)]
+        if following and source != "user":
             phonemes = in_phrase(token.spoken, phonemes, following, self._accent)
-        return Reading(phonemes, source)
+        return Piece(token, phonemes, source if phonemes else "")
 
-    def _spell(self, letters: str) -> str:
-        names = [self._pronouncer.letter(c) for c in letters if c.isalpha()]
-        return "".join([n.replace("ˈ", "ˌ") for n in names[:-1]] + names[-1:])
+
+def _reporting(
+    read: tuple[Sentence, list[Piece]], skipped: dict[str, None]
+) -> tuple[Sentence, list[Piece]]:
+    sentence, pieces = read
+    return replace(sentence, skipped=tuple(skipped)), pieces
+
+
+def _written(pieces: list[Piece]) -> str:
+    return " ".join(piece.token.written for piece in pieces if piece.token.written)
+
+
+def _nothing(text: str, skipped: tuple[str, ...]) -> str:
+    """Say why a text cannot be spoken."""
+    if not text.strip():
+        return "the text is empty; give at least one word"
+    named = f" ({', '.join(skipped[:5])}{', ...' if len(skipped) > 5 else ''})" if skipped else ""
+    return f"the text holds nothing that can be spoken{named}; give at least one English word"

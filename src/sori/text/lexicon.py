@@ -17,7 +17,7 @@ import bisect
 import json
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
@@ -57,10 +57,21 @@ class PackedLexicon:
         if start < 0:
             return None
         start += len(key)
-        line = block[start : block.index(b"\n", start)].decode("latin-1").translate(self._letters)
-        if "|" not in line:
-            return {"": line}
-        ordinary, *tagged = line.split("|")
+        return self._readings(block[start : block.index(b"\n", start)])
+
+    def items(self) -> Iterator[tuple[str, Readings]]:
+        """Yield every word with its readings, in order."""
+        for index in range(len(self._first)):
+            for line in self._inflate(index).split(b"\n"):
+                if line:
+                    word, _, readings = line.partition(b"\t")
+                    yield word.decode(), self._readings(readings)
+
+    def _readings(self, line: bytes) -> Readings:
+        text = line.decode("latin-1").translate(self._letters)
+        if "|" not in text:
+            return {"": text}
+        ordinary, *tagged = text.split("|")
         return {"": ordinary} | {entry[0]: entry[1:] for entry in tagged}
 
     def _inflate(self, index: int) -> bytes:

@@ -7,63 +7,67 @@ the piece; rules for numbers and symbols are compiled only when a sentence holds
 import re
 from collections.abc import Callable
 
-from sori.text.numbers import cardinal, decimal
+from sori.text import words
+from sori.text.roman import COUNTED, value_of
+from sori.text.scanner import Place, Scanner
 from sori.text.tidy import tidy
-from sori.text.tokens import Kind, Token, of_reading, spelled
-from sori.text.words import ABBREVIATIONS
+from sori.text.tokens import Kind, Token
 
-_PIECE = re.compile(
-    r"(?P<money>\$[0-9]+(?:\.[0-9]{2})?)"
-    r"|(?P<number>[0-9][0-9,]*(?:\.[0-9]+)?)"
-    r"|(?P<word>[A-Za-z]+(?:['-][A-Za-z]+)*'?\.?)"
-    r"|(?P<mark>[.,;:!?…]+|[—–]|--+|[()\"])"
-    r"|(?P<other>\S)"
-)
+_PLAIN = Scanner(words.RULES)
+_NOT_PLAIN = re.compile(r"[^A-Za-z\s.,;:!?…—–()\"'-]|[a-z]\.[a-z]|(?<=\s)-(?=\s)|\[")
+_INLINE = re.compile(r"\[[^\]\[]*\]\(/[^/)]*/\)")
+_LETTERS = re.compile("[A-Za-z]+")
 
 
-def normalise(sentence: str, knows: Callable[[str], bool], accent: str) -> list[Token]:
+def normalise(
+    sentence: str, knows: Callable[[str], bool], knows_exactly: Callable[[str], bool], accent: str
+) -> list[Token]:
     """Return the tokens of a sentence in the order in which they are spoken."""
-    clean = tidy(sentence)
-    text = clean.text
-    letters = [c for c in text if c.isalpha()]
-    if letters and all(c.isupper() for c in letters) and len(letters) > 8:
-        text = text.lower()
-    tokens: list[Token] = []
-    for found in _PIECE.finditer(text):
-        tokens += _read(found, knows)
-    return tokens
+    place = Place(accent, knows, knows_exactly)
+    at = 0
+    # What a user wrote as phonemes is kept from every other rule.
+    for found in _INLINE.finditer(sentence):
+        _read(sentence[at : found.start()], place)
+        _scanner(found[0]).scan(found[0], place)
+        at = found.end()
+    _read(sentence[at:], place)
+    return place.tokens
 
 
-def _read(found: re.Match[str], knows: Callable[[str], bool]) -> list[Token]:
-    text = found[0]
-    match found.lastgroup:
-        case "money":
-            whole, _, cents = text[1:].partition(".")
-            reading = f"{cardinal(whole)} dollars" + (f" and {cardinal(cents)} cents" if cents else "")
-            return of_reading(reading, text)
-        case "number":
-            return of_reading(decimal(text.replace(",", "")), text)
-        case "word":
-            return _word(text, knows)
-        case "mark":
-            mark = text[0]
-            mark = {"…": ",", "—": ",", "–": ",", "-": ",", "(": ",", ")": ",", '"': ""}.get(mark, mark)
-            return [Token(Kind.MARK, mark, text)] if mark else []
-    return []
+def _read(text: str, place: Place) -> None:
+    clean = tidy(text)
+    plain = lowered(clean.text) if is_shouted(clean.text) else clean.text
+    _scanner(plain).scan(plain, place)
+    place.tokens += [Token(Kind.SKIPPED, name, name) for name in clean.skipped]
 
 
-def _word(text: str, knows: Callable[[str], bool]) -> list[Token]:
-    dot = text.endswith(".")
-    word = text.rstrip(".")
-    if (word.lower() in ABBREVIATIONS and dot) or word in ("Mr", "Mrs", "Dr"):
-        return of_reading(ABBREVIATIONS[word.lower()], text)
-    tokens: list[Token]
-    if len(word) == 1 and dot and word.isupper():
-        return [Token(Kind.LETTERS, word, text)]
-    if word.isupper() and len(word) > 1 and not knows(word):
-        tokens = of_reading(spelled(word), word)
-    else:
-        tokens = [Token(Kind.WORD, word, word)]
-    if dot:
-        tokens.append(Token(Kind.MARK, ".", "."))
-    return tokens
+def _scanner(text: str) -> Scanner:
+    if not _NOT_PLAIN.search(text):
+        return _PLAIN
+    # Compiling these rules takes longer than speaking a plain sentence's front end.
+    from sori.text.figures import SCANNER
+
+    return SCANNER
+
+
+def is_shouted(text: str) -> bool:
+    """Return whether a text is all capitals and more than a name or a few initials."""
+    if not text.isupper():
+        return False
+    found = _LETTERS.findall(text)
+    return len(found) > 2 or (len(found) == 2 and min(map(len, found)) > 3)
+
+
+def lowered(text: str) -> str:
+    """Write shouted text in small letters, but for "I" and numbers in roman letters."""
+    previous = ""
+    pieces = []
+    at = 0
+    for found in _LETTERS.finditer(text):
+        word = found[0]
+        roman = value_of(word) and (
+            previous.lower() in COUNTED or (len(word) > 1 and set(word) <= set("IVX"))
+        )
+        pieces += [text[at : found.start()], word if roman or word == "I" else word.lower()]
+        previous, at = word, found.end()
+    return "".join([*pieces, text[at:]])

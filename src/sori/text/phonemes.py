@@ -122,3 +122,6 @@ def common_letters(phonemes: str, accent: str) -> str:
         if rare in phonemes:
             phonemes = phonemes.replace(rare, common)
     return phonemes
+
+# Ids of a voice that is trained from here on; a trained voice carries its own list. `_` is silence.
+SYMBOLS = "_ " + PAUSES + STRESS + VOWELS + CONSONANTS

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sori.text.accents import british
 from sori.text.lexicon import DATA, PackedLexicon, Readings
-from sori.text.morphology import derive, derive_compound, derive_prefixed
+from sori.text.morphology import derive, derive_compound, derive_prefixed, plural_ending
 
 
 # "ninety-nine" is read part by part: dictionaries list some such numbers, but not evenly.
@@ -36,13 +36,23 @@ class Pronouncer:
             self._known[word] = self._find(word)
         return self._known[word]
 
-    def letter(self, letter: str) -> str:
-        """Return the name of a letter of the alphabet."""
-        return (self._lexicon.get(letter.upper()) or {"": ""})[""]
+    def spell(self, letters: str) -> str:
+        """Return the names of letters as one word, stressed on the last: "B B C", "M Ps"."""
+        names = [
+            (self._lexicon.get(letter) or {"": ""})[""] for letter in letters if letter.isupper()
+        ]
+        if not names:
+            return ""
+        word = "".join(name.replace("ˈ", "ˌ") for name in names[:-1]) + names[-1]
+        return word + plural_ending(word, self._accent) if letters.endswith("s") else word
 
     def knows(self, word: str) -> bool:
         """Return whether the dictionaries hold this word, in any case of its letters."""
         return word.lower() in self._user or self._in_lexicon(word) is not None
+
+    def knows_exactly(self, word: str) -> bool:
+        """Return whether the dictionaries hold this word, written just so."""
+        return word in self._user or self._lexicon.get(word) is not None
 
     def _find(self, word: str) -> tuple[Readings, str]:
         for spelling in (word, word.lower()):

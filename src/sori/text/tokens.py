@@ -39,10 +39,16 @@ def of_reading(reading: str, written: str) -> list[Token]:
     tokens = []
     for piece in reading.split():
         if piece[0] == SPELL:
-            tokens.append(Token(Kind.LETTERS, " ".join(piece[1:]), written))
+            tokens.append(Token(Kind.LETTERS, _spaced(piece[1:]), written))
         elif piece in ",.;:!?":
             tokens.append(Token(Kind.MARK, piece, written))
         else:
             tokens.append(Token(Kind.WORD, piece, written))
         written = ""
     return tokens
+
+
+def _spaced(letters: str) -> str:
+    """Write letters apart, a plural's s with the last one: "M Ps"."""
+    capitals = letters.rstrip("s")
+    return " ".join(capitals) + letters[len(capitals) :]
