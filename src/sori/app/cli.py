@@ -118,12 +118,15 @@ def say(  # noqa: PLR0913 - a parameter is an option of the command
     threads: Threads = None,
 ) -> None:
     """Say a text: write it to a file, to standard output, or play it."""
-    from sori.app.speaking import Order, speak_order
     from sori.app.texts import given_text
     from sori.speak.manner import Manner
 
+    words = given_text(text, file)
     manner = Manner(speaker, speed, pitch, energy, seed)
-    order = Order(given_text(text, file), phonemes, out, play, manner)
+
+    from sori.app.speaking import Order, speak_order  # what was given is sound: load the rest
+
+    order = Order(words, phonemes, out, play, manner)
     typer.echo(speak_order(order, voice, lexicon, threads), err=True)
 
 
