@@ -60,7 +60,7 @@ def require_same(acoustic: MelSpec, vocoder: MelSpec) -> None:
         raise ValueError("mel spectrograms differ; " + "; ".join(differences))
 
 
-def hz_to_mel(hz: np.ndarray) -> np.ndarray:
+def hz_to_mel(hz: float | np.ndarray) -> np.ndarray:
     """Slaney's scale: linear below 1 kHz, logarithmic above.
 
     Source: Slaney 1998, "Auditory Toolbox", technical report 1998-010.
@@ -70,7 +70,7 @@ def hz_to_mel(hz: np.ndarray) -> np.ndarray:
     return np.where(hz < 1000.0, 3 * hz / 200, above)
 
 
-def mel_to_hz(mel: np.ndarray) -> np.ndarray:
+def mel_to_hz(mel: float | np.ndarray) -> np.ndarray:
     """Inverse of `hz_to_mel`."""
     mel = np.asarray(mel, dtype=np.float64)
     return np.where(mel < 15, 200 * mel / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))

@@ -1,7 +1,7 @@
 """Where a training gets its batches: built from a recipe's data section and a model's card."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import TypeAdapter
 
@@ -12,6 +12,7 @@ from sori.learn.data.corpora import read_pipe_separated
 from sori.learn.mel import MelSpec
 
 
+@runtime_checkable
 class Source(Protocol):
     """Batches by step, what they know of the config, and what a checkpoint should remember."""
 
@@ -22,6 +23,7 @@ class Source(Protocol):
     def notes(self) -> dict[str, Any]: ...
 
 
+@runtime_checkable
 class DataRequest(Protocol):
     """The data section of a recipe."""
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
@@ -40,6 +40,7 @@ from sori.learn.nn.excitation import pulse_train
 
 Pitch = Float[Tensor, "B T"]
 Bins = Float[Tensor, "B T K"]
+Spectrum = Complex[Tensor, "B T K"]
 
 PITCH_CENTRE = 5.2  # log of 181 Hz, between the means of women's and men's voices
 QUIET = -6.0  # where log magnitudes start; close to that of speech at ordinary loudness
@@ -147,10 +148,23 @@ class SourceFilter(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             x = self.norm(x.float())
             harmonic = self.harmonic(x)
-            phase = self.phase(x) + harmonic @ self.minimum_phase
+            phase = self.phase(x)
+            if len(self.minimum_phase):
+                phase = phase + harmonic @ self.minimum_phase
             return Filters(harmonic, phase, self.noise(x))
 
-    def spectra(self, source: Wave) -> Float[Tensor, "B T K"]:
+    def folded(self) -> "SourceFilter":
+        """An equal network whose phase head holds the minimum phase, so that it costs nothing."""
+        twin = SourceFilter(self.config)
+        twin.load_state_dict(self.state_dict())
+        with torch.no_grad():
+            turn = self.minimum_phase.T
+            twin.phase.weight += turn @ self.harmonic.weight
+            twin.phase.bias += turn @ self.harmonic.bias
+        twin.minimum_phase = torch.zeros(0)
+        return twin.eval()
+
+    def spectra(self, source: Wave) -> Spectrum:
         """Fourier transform of the windowed frames; each lies in the middle of its transform."""
         config = self.config
         edge = (config.window_samples - config.mel.hop_samples) // 2
@@ -160,7 +174,7 @@ class SourceFilter(nn.Module):
         spare = config.fft_samples - config.window_samples
         return torch.fft.rfft(F.pad(frames * self.window, (spare // 2, spare - spare // 2)))
 
-    def overlap_add(self, spectrum: Float[Tensor, "B T K"]) -> Wave:
+    def overlap_add(self, spectrum: Spectrum) -> Wave:
         """Add up the inverse transforms of all frames, each at its own place."""
         size, hop = self.config.fft_samples, self.config.mel.hop_samples
         frames = torch.fft.irfft(spectrum, n=size)

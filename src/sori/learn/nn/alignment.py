@@ -1,6 +1,5 @@
 """Alignments between tokens and frames: expanding by durations, and finding them."""
 
-import numba
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -34,25 +33,6 @@ def owners(durations: Durations) -> Int[Tensor, "B T"]:
     return owner.clamp(max=durations.shape[1] - 1)
 
 
-@numba.njit(cache=True)
-def _best_path(scores: np.ndarray) -> np.ndarray:
-    tokens, frames = scores.shape
-    best = np.full((tokens, frames), -np.inf)
-    best[0, 0] = scores[0, 0]
-    for t in range(1, frames):
-        for n in range(max(0, tokens - frames + t), min(tokens, t + 1)):
-            stay = best[n, t - 1]
-            step = best[n - 1, t - 1] if n > 0 else -np.inf
-            best[n, t] = scores[n, t] + max(stay, step)
-    durations = np.zeros(tokens, np.int64)
-    n = tokens - 1
-    for t in range(frames - 1, -1, -1):
-        durations[n] += 1
-        if t > 0 and n > 0 and (n == t or best[n - 1, t - 1] >= best[n, t - 1]):
-            n -= 1
-    return durations
-
-
 def search_monotonic(scores: Float[np.ndarray, "N T"]) -> Int[np.ndarray, " N"]:
     """Durations of the monotonic path with the greatest sum of scores, one frame each at least.
 
@@ -66,7 +46,21 @@ def search_monotonic(scores: Float[np.ndarray, "N T"]) -> Int[np.ndarray, " N"]:
     tokens, frames = scores.shape
     if frames < tokens:
         raise ValueError(f"{tokens} tokens cannot be aligned with {frames} frames")
-    return _best_path(np.ascontiguousarray(scores, np.float64))
+    best = np.full(tokens + 1, -np.inf)  # best[n + 1] is Q of token n; best[0] is before the first
+    best[0] = 0.0
+    stepped = np.zeros((frames, tokens), bool)
+    for t in range(frames):
+        stepped[t] = best[:-1] >= best[1:]
+        # Token n is out of reach before frame n, where both sides are minus infinity.
+        best[1:] = np.maximum(best[1:], best[:-1]) + scores[:, t]
+        best[0] = -np.inf
+    durations = np.zeros(tokens, np.int64)
+    token = tokens - 1
+    for t in range(frames - 1, -1, -1):
+        durations[token] += 1
+        if stepped[t, token] and token > 0:
+            token -= 1
+    return durations
 
 
 def forward_sum(

@@ -48,7 +48,7 @@ class Progress:
     """What a run reports: one line of JSON every `LOG_EVERY` steps, and to a listener."""
 
     def __init__(self, path: Path, listen: Callable[[dict], None]):
-        self.file = path.open("a", encoding="utf-8")
+        self.path = path
         self.listen = listen
         self.since = time.monotonic()
 
@@ -57,8 +57,8 @@ class Progress:
         self.since = time.monotonic()
         row: dict[str, float] = {k: round(float(v), 5) for k, v in log.items()}
         row |= {"step": step, "rate": rate, "steps_per_second": round(LOG_EVERY / seconds, 3)}
-        self.file.write(json.dumps(row) + "\n")
-        self.file.flush()
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
         self.listen(row)
 
 

@@ -1,0 +1,345 @@
+"""FastSpeech 2: text to mel in one pass, with durations, pitch and energy predicted on the way.
+
+Source: Ren et al. 2020, "FastSpeech 2", arXiv:2006.04558.
+Deviations: log F0 is predicted frame by frame, not through a wavelet spectrogram, together with a
+logit of being voiced, because our vocoder needs both; speakers have a table, added to the encoder's
+output; `postnet_blocks` adds the post-net of Tacotron 2, as open implementations do. A block has two
+layer norms behind its residual sums, as in the paper.
+"""
+
+from collections.abc import Iterator
+from dataclasses import field
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sori.learn.contracts import Ids, Lengths, Mel, Spec, Update
+from sori.learn.losses import masked_mean
+from sori.learn.mel import MelSpec, strict
+from sori.learn.nn.alignment import Durations, owners
+from sori.learn.nn.masks import as_weight, length_mask
+from sori.text.phonemes import SYMBOLS
+
+Track = Float[Tensor, "B T"]
+Steps = Float[Tensor, "B T D"]
+Mask = Bool[Tensor, "B T"]
+
+
+@dataclass(config=strict, frozen=True)
+class FastSpeech2Config:
+    """Defaults are the paper's values; ranges of pitch and energy span the 256 bins."""
+
+    mel: MelSpec = field(default_factory=MelSpec)
+    symbols: str = SYMBOLS
+    speakers: tuple[str, ...] = ("speaker",)
+    width: int = 256
+    heads: int = 2
+    encoder_blocks: int = 4
+    decoder_blocks: int = 4
+    filter_width: int = 1024
+    filter_kernel: int = 9
+    predictor_width: int = 256
+    predictor_kernel: int = 3
+    dropout: float = 0.1
+    predictor_dropout: float = 0.5
+    bins: int = 256
+    pitch_range_hz: tuple[float, float] = (50.0, 600.0)
+    energy_range: tuple[float, float] = (-7.0, 6.0)
+    postnet_blocks: int = 0
+    postnet_width: int = 512
+
+
+@dataclass(config={"arbitrary_types_allowed": True}, frozen=True)
+class FastSpeech2Batch:
+    ids: Ids
+    ids_len: Lengths
+    mel: Mel
+    mel_len: Lengths
+    durations: Durations
+    f0: Track
+    energy: Track
+    speaker: Lengths
+
+
+class Variance(NamedTuple):
+    """Per frame: log F0, logit of being voiced, log energy."""
+
+    pitch: Track
+    voiced: Track
+    energy: Track
+
+
+class Spoken(NamedTuple):
+    """Durations in frames, F0 in Hz (0 where unvoiced) and the log-mel."""
+
+    durations: Durations
+    f0: Track
+    mel: Mel
+
+
+def sinusoids(size: int, width: int) -> Float[Tensor, "T D"]:
+    """Positions as sines and cosines of geometrically spaced rates.
+
+    Source: Vaswani et al. 2017, section 3.5, arXiv:1706.03762.
+    """
+    rates = 10000 ** (-torch.arange(0, width, 2) / width)
+    angles = torch.arange(size)[:, None] * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with a projection for queries, keys and values each."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.leave = nn.Linear(width, width)
+
+    def forward(self, x: Steps, mask: Mask) -> Steps:
+        query, key, value = (
+            layer(x).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for layer in (self.query, self.key, self.value)
+        )
+        mixed = F.scaled_dot_product_attention(query, key, value, mask[:, None, None, :])
+        return self.leave(mixed.transpose(1, 2).flatten(2))
+
+
+class FFTBlock(nn.Module):
+    """Feed-forward Transformer block: attention, then two convolutions over time.
+
+        x <- LN(MHA(x) + x),   x <- LN(Conv(ReLU(Conv(x))) + x)
+
+    Source: Ren et al. 2019, "FastSpeech", section 3.1, arXiv:1905.09263.
+    """
+
+    def __init__(self, config: FastSpeech2Config):
+        super().__init__()
+        width, kernel = config.width, config.filter_kernel
+        self.attend = Attention(width, config.heads)
+        self.first_norm = nn.LayerNorm(width)
+        self.widen = nn.Conv1d(width, config.filter_width, kernel, padding=kernel // 2)
+        self.narrow = nn.Conv1d(config.filter_width, width, 1)
+        self.second_norm = nn.LayerNorm(width)
+        self.drop = nn.Dropout(config.dropout)
+
+    def forward(self, x: Steps, mask: Mask) -> Steps:
+        keep = as_weight(mask)
+        x = self.first_norm(self.drop(self.attend(x, mask)) + x) * keep
+        h = self.narrow(F.relu(self.widen(x.transpose(1, 2)))).transpose(1, 2)
+        return self.second_norm(self.drop(h) + x) * keep
+
+
+class Predictor(nn.Module):
+    """Two convolutions with layer norm, then numbers for every step."""
+
+    def __init__(self, config: FastSpeech2Config, outputs: int):
+        super().__init__()
+        kernel, width = config.predictor_kernel, config.predictor_width
+        self.first = nn.Conv1d(config.width, width, kernel, padding=kernel // 2)
+        self.first_norm = nn.LayerNorm(width)
+        self.second = nn.Conv1d(width, width, kernel, padding=kernel // 2)
+        self.second_norm = nn.LayerNorm(width)
+        self.drop = nn.Dropout(config.predictor_dropout)
+        self.leave = nn.Linear(width, outputs)
+
+    def forward(self, x: Steps, mask: Mask) -> Float[Tensor, "B T outputs"]:
+        keep = as_weight(mask)
+        for conv, norm in ((self.first, self.first_norm), (self.second, self.second_norm)):
+            x = F.relu(conv((x * keep).transpose(1, 2))).transpose(1, 2)
+            x = self.drop(norm(x))
+        return self.leave(x)
+
+
+class PostNet(nn.Module):
+    """Convolutions over the finished mel, added to it; tanh after all but the last.
+
+    Source: Shen et al. 2017, "Tacotron 2", section 2.2, arXiv:1712.05884.
+    """
+
+    def __init__(self, bins: int, width: int, blocks: int, kernel: int = 5):
+        super().__init__()
+        widths = [bins, *[width] * (blocks - 1), bins]
+        self.convs = nn.ModuleList([
+            nn.Conv1d(a, b, kernel, padding=kernel // 2)
+            for a, b in zip(widths, widths[1:], strict=False)
+        ])
+        self.norms = nn.ModuleList([nn.BatchNorm1d(b) for b in widths[1:]])
+
+    def forward(self, mel: Mel, keep: Float[Tensor, "B 1 T"]) -> Mel:
+        x = mel
+        for number, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
+            x = norm(conv(x * keep))
+            x = torch.tanh(x) if number < len(self.convs) - 1 else x
+        return mel + x
+
+
+class FastSpeech2(nn.Module):
+    """Phonemes and speaker in; durations, F0, energy and mel out."""
+
+    pitch_edges: Tensor
+    energy_edges: Tensor
+
+    def __init__(self, config: FastSpeech2Config):
+        super().__init__()
+        self.config = config
+        self.mel_spec = config.mel
+        self.embed = nn.Embedding(len(config.symbols), config.width)
+        self.speakers = nn.Embedding(len(config.speakers), config.width)
+        self.encoder = nn.ModuleList([FFTBlock(config) for _ in range(config.encoder_blocks)])
+        self.duration = Predictor(config, 1)
+        self.pitch = Predictor(config, 2)
+        self.energy = Predictor(config, 1)
+        self.pitch_table = nn.Embedding(config.bins, config.width)
+        self.energy_table = nn.Embedding(config.bins, config.width)
+        self.decoder = nn.ModuleList([FFTBlock(config) for _ in range(config.decoder_blocks)])
+        self.mel_out = nn.Linear(config.width, config.mel.bins)
+        self.postnet = (
+            PostNet(config.mel.bins, config.postnet_width, config.postnet_blocks)
+            if config.postnet_blocks
+            else None
+        )
+        # The first bin is left for unvoiced frames.
+        low, high = (torch.tensor(hz).log() for hz in config.pitch_range_hz)
+        pitch_edges = torch.linspace(float(low), float(high), config.bins - 2)
+        energy_edges = torch.linspace(*config.energy_range, config.bins - 1)
+        self.register_buffer("pitch_edges", pitch_edges, persistent=False)
+        self.register_buffer("energy_edges", energy_edges, persistent=False)
+
+    def encode(self, ids: Ids, speaker: Lengths, mask: Mask) -> Float[Tensor, "B N D"]:
+        """What every phoneme means in its sentence, said by this speaker."""
+        x = self.embed(ids) + sinusoids(ids.shape[1], self.config.width).to(ids.device)
+        x = x * as_weight(mask)
+        for block in self.encoder:
+            x = block(x, mask)
+        return x + self.speakers(speaker)[:, None]
+
+    def log_durations(
+        self, text: Float[Tensor, "B N D"], mask: Mask
+    ) -> Float[Tensor, "B N"]:
+        """log(frames + 1) of every phoneme."""
+        return self.duration(text, mask)[:, :, 0]
+
+    def predict(self, laid: Steps, mask: Mask) -> Variance:
+        """Pitch, voicing and energy of every frame."""
+        pitch, voiced = self.pitch(laid, mask).unbind(dim=2)
+        return Variance(pitch, voiced, self.energy(laid, mask)[:, :, 0])
+
+    def pitch_bin(self, variance: Variance) -> Int[Tensor, "B T"]:
+        """Number of the bin of log F0; 0 where unvoiced."""
+        inside = torch.bucketize(variance.pitch, self.pitch_edges) + 1
+        return torch.where(variance.voiced > 0, inside, 0)
+
+    def energy_bin(self, variance: Variance) -> Int[Tensor, "B T"]:
+        """Number of the bin of log energy."""
+        return torch.bucketize(variance.energy, self.energy_edges)
+
+    def decode(self, laid: Steps, variance: Variance, mask: Mask) -> tuple[Mel, Mel]:
+        """The mel before and after the post-net; they are the same without one."""
+        x = laid + self.pitch_table(self.pitch_bin(variance))
+        x = x + self.energy_table(self.energy_bin(variance))
+        x = (x + sinusoids(x.shape[1], self.config.width).to(x.device)) * as_weight(mask)
+        for block in self.decoder:
+            x = block(x, mask)
+        mel = self.mel_out(x).transpose(1, 2)
+        if self.postnet is None:
+            return mel, mel
+        return mel, self.postnet(mel, mask[:, None].float())
+
+    def forward(
+        self, ids: Ids, speaker: Lengths, speed: float = 1.0, pitch: float = 1.0
+    ) -> Spoken:
+        """Speak a batch whose items have equally many phonemes.
+
+        Args:
+            speed, pitch: factors on the tempo and on F0.
+        """
+        mask = torch.ones_like(ids, dtype=torch.bool)
+        text = self.encode(ids, speaker, mask)
+        frames = (self.log_durations(text, mask).exp() - 1) / speed
+        durations = frames.round().clamp(min=0).long()
+        laid = lay_out(text, durations)
+        frame_mask = length_mask(durations.sum(dim=1), laid.shape[1])
+        found = self.predict(laid, frame_mask)
+        found = found._replace(pitch=found.pitch + torch.tensor(pitch).log().to(ids.device))
+        mel = self.decode(laid, found, frame_mask)[1]
+        f0 = found.pitch.exp() * (found.voiced > 0)
+        return Spoken(durations, f0, mel)
+
+
+def lay_out(text: Float[Tensor, "B N D"], durations: Durations) -> Steps:
+    """Repeat every phoneme for its frames: the length regulator."""
+    owner = owners(durations)
+    return text.gather(1, owner[:, :, None].expand(-1, -1, text.shape[2]))
+
+
+class FastSpeech2Task(nn.Module):
+    """L1 on mels given true variances; squared errors of log durations, pitch and energy."""
+
+    def __init__(self, config: FastSpeech2Config):
+        super().__init__()
+        self.config = config
+        self.model = FastSpeech2(config)
+
+    @property
+    def players(self) -> dict[str, nn.Module]:
+        return {"model": self.model}
+
+    def training_step(self, batch: FastSpeech2Batch) -> Iterator[Update]:
+        terms = self.terms(batch)
+        yield Update("model", torch.stack(list(terms.values())).sum(), terms)
+
+    def terms(self, batch: FastSpeech2Batch) -> dict[str, Tensor]:
+        """Every loss, each masked to the data."""
+        model = self.model
+        text_mask = length_mask(batch.ids_len, batch.ids.shape[1])
+        frames = int(batch.durations.sum(dim=1).max())
+        mask = length_mask(batch.mel_len, frames)
+        text = model.encode(batch.ids, batch.speaker, text_mask)
+        guessed = model.log_durations(text, text_mask)
+        laid = lay_out(text, batch.durations) * as_weight(mask)
+        found = model.predict(laid, mask)
+        f0 = batch.f0[:, :frames]
+        true = Variance(f0.clamp(min=1).log(), (f0 > 0).float(), batch.energy[:, :frames])
+        before, after = model.decode(laid, true, mask)
+        target = batch.mel[:, :, :frames]
+        terms = {
+            "mel": masked_mean((before - target).abs(), mask[:, None]),
+            "duration": masked_mean((guessed - (batch.durations + 1).log()).square(), text_mask),
+            "pitch": masked_mean((found.pitch - true.pitch).square(), mask & (f0 > 0)),
+            "voiced": masked_mean(
+                F.binary_cross_entropy_with_logits(
+                    found.voiced.float(), true.voiced, reduction="none"
+                ),
+                mask,
+            ),
+            "energy": masked_mean((found.energy - true.energy).square(), mask),
+        }
+        if model.postnet is not None:
+            terms["postnet"] = masked_mean((after - target).abs(), mask[:, None])
+        return terms
+
+
+SPEC = Spec(
+    paper="arXiv:2006.04558",
+    config=FastSpeech2Config,
+    model=FastSpeech2,
+    task=FastSpeech2Task,
+    batch=FastSpeech2Batch,
+    tiny=FastSpeech2Config(
+        width=16,
+        encoder_blocks=1,
+        decoder_blocks=1,
+        filter_width=32,
+        filter_kernel=3,
+        predictor_width=16,
+        postnet_blocks=2,
+        postnet_width=16,
+    ),
+)
