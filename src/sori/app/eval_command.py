@@ -141,7 +141,7 @@ def record_program(
     program = Program(command)
     clips = record(program.say, sentences, folder)
     speed = time_speaking(program.say, sentences, rounds=1)
-    return command.split()[0], clips, Cost(times_real_time=speed.times_real_time)
+    return Path(command.split()[0]).name, clips, Cost(times_real_time=speed.times_real_time)
 
 
 def record_voice(

@@ -1,11 +1,13 @@
 """What `sori voices` and `sori phonemes` print."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from sori.core.errors import SoriError
 from sori.speak.card import Card, Speaker, read_card
 from sori.speak.catalogue import files
+from sori.text.frontend import FrontEnd, Step
 
 ACCENT_NAMES = {"us": "US", "gb": "UK"}
 
@@ -47,3 +49,27 @@ def in_words(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key.replace('_', ' ')} {in_words(each)}" for key, each in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def phoneme_lines(text: str, accent: str, lexicon: Path | None) -> Iterator[str]:
+    """Each step from text to phonemes; a blank line parts the sentences."""
+    for number, step in enumerate(FrontEnd(accent, lexicon).explain(text)):
+        if step.name == "text" and number:
+            yield ""
+        yield from step_lines(step)
+
+
+def step_lines(step: Step) -> Iterator[str]:
+    """A step on one line, or its words in columns: written, spoken, phonemes, who said so."""
+    if not step.words:
+        yield f"{step.name:9} {step.value}"
+        return
+    columns = [
+        [getattr(word, column) for word in step.words]
+        for column in ("written", "spoken", "phonemes", "source")
+    ]
+    widths = [max(map(len, column)) for column in columns]
+    for number, row in enumerate(zip(*columns, strict=True)):
+        name = "" if number else step.name
+        cells = [f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)]
+        yield f"{name:9} {'  '.join(cells)}".rstrip()

@@ -85,6 +85,9 @@ def open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSessio
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or default_threads()
     options.inter_op_num_threads = 1
+    # Threads that spin between two operators take the processor from everybody, this program's own
+    # synthesis included: on a busy machine a run then takes twice as long.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # faults come as exceptions; stderr belongs to the caller
     # Every sentence has another length: blocks kept for reuse would only pile up.
     options.enable_cpu_mem_arena = False
