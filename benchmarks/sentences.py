@@ -26,10 +26,10 @@ def runs(spoken: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         yield spoken[start : start + RUN_WORDS]
 
 
-def read_corpus(table: Path) -> list[str]:
+def read_table(table: Path) -> list[dict[str, str]]:
+    """Read the rows of a corpus, by the names in its header."""
     with table.open(encoding="utf-8", newline="") as lines:
-        reader = csv.DictReader(lines, delimiter="|", quoting=csv.QUOTE_NONE)
-        return [row["text"] for row in reader]
+        return list(csv.DictReader(lines, delimiter="|", quoting=csv.QUOTE_NONE))
 
 
 def faults(sentences: Iterable[str], trained_on: Iterable[str]) -> Iterator[str]:
@@ -43,7 +43,7 @@ def faults(sentences: Iterable[str], trained_on: Iterable[str]) -> Iterator[str]
 
 
 def main() -> int:
-    corpora = [text for table in sys.argv[1:] for text in read_corpus(Path(table))]
+    corpora = [row["text"] for table in sys.argv[1:] for row in read_table(Path(table))]
     sentences = SENTENCES.read_text(encoding="utf-8").splitlines()
     found = list(faults(sentences, corpora))
     for fault in found:

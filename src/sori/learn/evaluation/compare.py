@@ -8,7 +8,8 @@ from jaxtyping import Float
 from scipy import stats
 
 from sori.core.errors import SoriError
-from sori.learn.evaluation.metrics import METRICS, Metric, Scores
+from sori.learn.evaluation.judges import Scores
+from sori.learn.evaluation.metrics import METRICS, Metric
 
 FEWEST = 6  # with fewer pairs no outcome of a signed-rank test can be significant at 5 %
 PERMUTATIONS = 10_000

@@ -31,8 +31,6 @@ ORDER = 13  # cepstra 1 to 13 hold the shape of the spectrum; 0 is its level
 # STOI and PESQ compare sample with sample, which means nothing once the timing differs.
 SAME_TIMING_SECONDS = 0.05
 
-Cepstra = Float[np.ndarray, "T C"]
-
 
 class Alignment(NamedTuple):
     """Which frame of one sequence goes with which frame of the other."""
@@ -41,7 +39,7 @@ class Alignment(NamedTuple):
     second: Int[np.ndarray, " L"]
 
 
-def mel_cepstra(log_mel: Float[np.ndarray, "T M"], order: int = ORDER) -> Cepstra:
+def mel_cepstra(log_mel: Float[np.ndarray, "T M"], order: int = ORDER) -> Float[np.ndarray, "T C"]:
     """Return cepstra 1 to `order` of a log-mel spectrogram in natural logs.
 
         c_d = 2/M  sum_k L_k cos(pi d (k + 1/2) / M)
@@ -52,7 +50,9 @@ def mel_cepstra(log_mel: Float[np.ndarray, "T M"], order: int = ORDER) -> Cepstr
     return np.asarray(dct(log_mel, type=2, axis=1))[:, 1 : order + 1] / log_mel.shape[1]
 
 
-def cepstral_distances(first: Cepstra, second: Cepstra) -> Float[np.ndarray, "T1 T2"]:
+def cepstral_distances(
+    first: Float[np.ndarray, "T1 C"], second: Float[np.ndarray, "T2 C"]
+) -> Float[np.ndarray, "T1 T2"]:
     """Return the distance of each frame of one to each frame of the other, in decibels.
 
         10 / ln 10  sqrt(2 sum_d (c_d - c'_d)^2)

@@ -13,7 +13,8 @@ from sori.core.errors import SoriError
 from sori.learn.evaluation.clips import Clip, find_clips
 from sori.learn.evaluation.compare import Difference, compare
 from sori.learn.evaluation.distortion import Distortion, Fidelity
-from sori.learn.evaluation.metrics import Estimate, Scores, summarise
+from sori.learn.evaluation.judges import Scores
+from sori.learn.evaluation.metrics import Estimate, summarise
 from sori.learn.evaluation.panel import Panel, judge, quick_panel
 from sori.learn.evaluation.pitch import SwiftF0
 

@@ -32,7 +32,7 @@ def count_edits(reference: Sequence[Hashable], heard: Sequence[Hashable]) -> int
     return above[-1]
 
 
-def error_counts(reference: str, heard: str) -> dict[str, float]:
+def error_counts(reference: str, heard: str) -> dict[str, int]:
     """Count word and character errors, and what they are a share of.
 
     Both texts must be normalised. Rates over many sentences are ratios of these sums, not means
@@ -88,7 +88,7 @@ class Whisper:
         )
         return " ".join(segment.text.strip() for segment in segments)
 
-    def hear(self, take: Take) -> dict[str, float | str]:
+    def hear(self, take: Take) -> dict[str, int | str]:
         if take.text is None:
             return {}
         heard = self.transcribe(resample(take.audio, SAMPLE_RATE).samples)

@@ -8,6 +8,9 @@ from typing import Protocol, runtime_checkable
 from sori.core.errors import SoriError
 from sori.learn.evaluation.clips import Take
 
+# What judges say about one recording; texts are for people, numbers for the summary.
+Scores = Mapping[str, float | int | str]
+
 
 class MissingJudgeError(SoriError):
     """A judge's package is not installed; the message ends with the command that installs it."""
@@ -17,7 +20,7 @@ class MissingJudgeError(SoriError):
 class Judge(Protocol):
     """Scores one recording. A key it leaves out does not apply to that recording."""
 
-    def hear(self, take: Take) -> Mapping[str, float | str]: ...
+    def hear(self, take: Take) -> Scores: ...
 
 
 def require(module: str, judge: str, install: str) -> ModuleType:

@@ -1,12 +1,12 @@
 """The measured quantities: how scores of single recordings become one number with its doubt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-Scores = Mapping[str, float | str]  # what the judges said about one recording
+from sori.learn.evaluation.judges import Scores
 
 
 @dataclass(frozen=True)

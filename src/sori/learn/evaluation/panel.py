@@ -18,7 +18,7 @@ Panel = Mapping[str, Callable[[], Judge]]  # a judge is loaded when its turn com
 class Verdict:
     """What the judges said: one row of scores for each clip, and who could not come."""
 
-    rows: list[dict[str, float | str]]
+    rows: list[dict[str, float | int | str]]
     missing: dict[str, str] = field(default_factory=dict)
 
 

@@ -17,8 +17,8 @@ from sori.learn.evaluation.compare import Difference
 from sori.learn.evaluation.distortion import log_mel
 from sori.learn.evaluation.evaluation import Cost, Evaluation
 from sori.learn.evaluation.images import draw_mel, draw_melody
-from sori.learn.evaluation.judges import MissingJudgeError
-from sori.learn.evaluation.metrics import METRICS, Estimate, Scores
+from sori.learn.evaluation.judges import MissingJudgeError, Scores
+from sori.learn.evaluation.metrics import METRICS, Estimate
 from sori.learn.evaluation.pitch import SwiftF0
 
 MP3_RATE = 24_000

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from sori.core.audio import Audio
 from sori.learn.evaluation.distortion import Alignment
-from sori.learn.evaluation.pitch import Melody, compare_melodies, warp
+from sori.learn.evaluation.pitch import Melody, SwiftF0, compare_melodies, warp
 
 
 def melody(f0_hz, is_voiced=None):
@@ -59,3 +60,18 @@ def test_a_path_one_frame_longer_than_a_melody_stays_inside_it():
     first, second = warp(short, melody([100.0, 110.0, 110.0]), path)
 
     np.testing.assert_array_equal(first.f0_hz, second.f0_hz)
+
+
+@pytest.mark.parametrize("f0_hz", [90.0, 140.0, 260.0])
+def test_the_pitch_of_a_tone_is_found_within_a_fifth_of_a_semitone(f0_hz):
+    pytest.importorskip("swift_f0")
+    phase = 2 * np.pi * f0_hz * np.arange(24_000) / 24_000
+    tone = sum(np.sin(harmonic * phase) / harmonic for harmonic in range(1, 10)) / 5
+
+    found = SwiftF0().melody(Audio(tone.astype(np.float32), 24_000))
+
+    inside = slice(10, -10)
+    steady = Melody(np.full(80, f0_hz), np.ones(80, dtype=bool))
+    scores = compare_melodies(Melody(found.f0_hz[inside], found.is_voiced[inside]), steady)
+    assert scores["f0_cents"] < 20
+    assert scores["voicing_errors"] == 0
