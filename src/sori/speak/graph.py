@@ -36,7 +36,8 @@ class Graph:
     def __init__(self, path: Path, card: Card, threads: int | None = None):
         self.path = path
         self.card = card
-        self.session = open_session(path, threads)
+        self.threads = threads or default_threads()
+        self.session = open_session(path, self.threads)
         self.outputs = OUTPUTS[card.synthesis["kind"]]
         self.check_names()
         self.synthesis = None
@@ -78,12 +79,14 @@ class Graph:
     def filter(self, frames: list[np.ndarray], seed: int) -> np.ndarray:
         assert self.synthesis is not None
         f0, *filters = frames
-        return synthesise(f0, Filters(*filters), self.synthesis, self.card.sample_rate, seed)
+        return synthesise(
+            f0, Filters(*filters), self.synthesis, self.card.sample_rate, seed, self.threads
+        )
 
 
-def open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
+def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or default_threads()
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     # Threads that spin between two operators take the processor from everybody, this program's own
     # synthesis included: on a busy machine a run then takes twice as long.

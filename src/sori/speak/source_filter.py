@@ -4,15 +4,18 @@ This is the numpy twin of `SourceFilter.synthesise` in the learning half, and a 
 together. It never imports it: speaking needs no PyTorch.
 """
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from sori.audio.excitation import pulse_train
 
-BLOCK_FRAMES = 256  # frames transformed at a time: keeps the work in the processor's cache
+BLOCK_FRAMES = 128  # frames transformed at a time: keeps the work in the processor's cache
+BANK_FRAMES = 256  # frames of noise kept ready; drawing from them is cheaper than making more
 
 
 class Filters(NamedTuple):
@@ -21,6 +24,13 @@ class Filters(NamedTuple):
     harmonic: np.ndarray
     phase: np.ndarray
     noise: np.ndarray
+
+
+class Noise(NamedTuple):
+    """Spectra of windowed noise, (B, K), and which of them each frame uses, (T,)."""
+
+    bank: np.ndarray
+    order: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -32,69 +42,111 @@ class Synthesis:
     fft_samples: int
 
     @property
-    def blocks(self) -> int:
+    def hops(self) -> int:
         """Hops that one transform covers, rounded up."""
         return -(-self.fft_samples // self.hop_samples)
 
 
 @cache
-def _window(samples: int) -> np.ndarray:
+def hann(samples: int) -> np.ndarray:
+    """The periodic Hann window; shifted by half its length and added up it is one."""
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(samples) / samples)).astype(np.float32)
 
 
-def _spectra(padded: np.ndarray, first: int, frames: int, sizes: Synthesis) -> np.ndarray:
-    """Transforms of windowed frames of a padded source, each in the middle of its transform."""
-    strided = np.lib.stride_tricks.sliding_window_view(padded, sizes.window_samples)
-    chosen = strided[first * sizes.hop_samples :: sizes.hop_samples][:frames]
+def spectra(frames: np.ndarray, window: np.ndarray, sizes: Synthesis) -> np.ndarray:
+    """Transforms of windowed frames (T, W), each in the middle of its transform: (T, K)."""
     spare = (sizes.fft_samples - sizes.window_samples) // 2
-    held = np.zeros((frames, sizes.fft_samples), np.float32)
-    np.multiply(
-        chosen, _window(sizes.window_samples), out=held[:, spare : spare + sizes.window_samples]
-    )
+    held = np.zeros((len(frames), sizes.fft_samples), np.float32)
+    np.multiply(frames, window, out=held[:, spare : spare + sizes.window_samples])
     return np.fft.rfft(held)
 
 
+@lru_cache(maxsize=4)
+def noise_bank(sizes: Synthesis, seed: int) -> np.ndarray:
+    """Spectra of independent frames of white noise, (BANK_FRAMES, K).
+
+    The root of the Hann window keeps the power even where independent frames overlap, as the
+    window itself does for one continuous noise.
+    """
+    random = np.random.default_rng(seed)
+    frames = random.standard_normal((BANK_FRAMES, sizes.window_samples), dtype=np.float32)
+    return spectra(frames, np.sqrt(hann(sizes.window_samples)), sizes)
+
+
+def draw_noise(frames: int, sizes: Synthesis, seed: int) -> Noise:
+    """Noise for so many frames; the same seed draws the same."""
+    order = np.random.default_rng((seed, frames)).integers(BANK_FRAMES, size=frames)
+    return Noise(noise_bank(sizes, seed), order)
+
+
+def filter_block(
+    block: slice, pulses: np.ndarray, noise: Noise, filters: Filters, sizes: Synthesis
+) -> np.ndarray:
+    """Filtered frames of a block, cut into hops: (count, hops, hop)."""
+    harmonic, phase, breath = (part[block] for part in filters)
+    gain = np.exp(harmonic)
+    turn = np.empty(gain.shape, np.complex64)
+    np.multiply(gain, np.cos(phase), out=turn.real)
+    np.multiply(gain, np.sin(phase), out=turn.imag)
+    spectrum = spectra(pulses[block], hann(sizes.window_samples), sizes)
+    spectrum *= turn
+    hiss = noise.bank[noise.order[block]]
+    hiss *= np.exp(breath)
+    spectrum += hiss
+    made = np.zeros((len(gain), sizes.hops * sizes.hop_samples), np.float32)
+    made[:, : sizes.fft_samples] = np.fft.irfft(spectrum, n=sizes.fft_samples)
+    return made.reshape(len(gain), sizes.hops, sizes.hop_samples)
+
+
 def filter_sources(
-    pulses: np.ndarray,
-    noise: np.ndarray,
-    filters: Filters,
-    sizes: Synthesis,
+    pulses: np.ndarray, noise: Noise, filters: Filters, sizes: Synthesis, threads: int = 1
 ) -> np.ndarray:
     """Send both sources through the filters and overlap-add the frames.
 
     Args:
-        pulses, noise: float32, shape (T * hop,).
+        pulses: float32, shape (T * hop,).
 
     Returns:
         float32 samples, shape (T * hop,).
     """
     frames, hop = len(filters.harmonic), sizes.hop_samples
-    edge = (sizes.window_samples - hop) // 2
-    pulses, noise = np.pad(pulses, edge), np.pad(noise, edge)
-    total = np.zeros((frames + sizes.blocks, hop), np.float32)
-    for first in range(0, frames, BLOCK_FRAMES):
-        here = slice(first, min(first + BLOCK_FRAMES, frames))
-        count = here.stop - first
-        gain = np.exp(filters.harmonic[here])
-        turn = np.empty(gain.shape, np.complex64)
-        turn.real = gain * np.cos(filters.phase[here])
-        turn.imag = gain * np.sin(filters.phase[here])
-        spectrum = _spectra(pulses, first, count, sizes)
-        spectrum *= turn
-        hiss = _spectra(noise, first, count, sizes)
-        hiss *= np.exp(filters.noise[here])
-        spectrum += hiss
-        made = np.zeros((count, sizes.blocks * hop), np.float32)
-        made[:, : sizes.fft_samples] = np.fft.irfft(spectrum, n=sizes.fft_samples)
-        parts = made.reshape(count, sizes.blocks, hop)
-        for shift in range(sizes.blocks):
-            total[first + shift : first + shift + count] += parts[:, shift]
+    padded = np.pad(pulses, (sizes.window_samples - hop) // 2)
+    framed = np.lib.stride_tricks.sliding_window_view(padded, sizes.window_samples)[::hop]
+    blocks = [slice(at, min(at + BLOCK_FRAMES, frames)) for at in range(0, frames, BLOCK_FRAMES)]
+
+    def work(block: slice) -> np.ndarray:
+        return filter_block(block, framed, noise, filters, sizes)
+
+    total = np.zeros((frames + sizes.hops, hop), np.float32)
+    for block, made in zip(blocks, in_order(work, blocks, threads), strict=True):
+        for shift in range(sizes.hops):
+            total[block.start + shift : block.stop + shift] += made[:, shift]
     start = (sizes.fft_samples - hop) // 2
     return total.reshape(-1)[start : start + frames * hop]
 
 
+def in_order(
+    work: Callable[[slice], np.ndarray], blocks: list[slice], threads: int
+) -> Iterator[np.ndarray]:
+    """Results of `work` for every block; transforms leave the interpreter free for each other."""
+    if threads == 1 or len(blocks) == 1:
+        return map(work, blocks)
+    return helpers(threads).map(work, blocks)
+
+
+@cache
+def helpers(threads: int) -> ThreadPoolExecutor:
+    """Threads that wait for blocks; they end with the program."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="sori-filter")
+
+
 def synthesise(
-    f0: np.ndarray, filters: Filters, sizes: Synthesis, sample_rate: int, seed: int
+    f0: np.ndarray,
+    filters: Filters,
+    sizes: Synthesis,
+    sample_rate: int,
+    seed: int,
+    threads: int = 1,
 ) -> np.ndarray:
     """Make the wave of one sentence.
 
@@ -103,5 +155,5 @@ def synthesise(
         seed: of the noise source; the same seed gives the same samples.
     """
     pulses = pulse_train(f0, sizes.hop_samples, sample_rate)
-    noise = np.random.default_rng(seed).standard_normal(len(pulses), dtype=np.float32)
-    return filter_sources(pulses, noise, filters, sizes)
+    noise = draw_noise(len(f0), sizes, seed)
+    return filter_sources(pulses, noise, filters, sizes, threads)

@@ -135,9 +135,13 @@ def write_labels(folder: Path, labels: dict[str, dict]) -> None:
 
 
 class Cache:
-    """A prepared corpus: entries, and their features as slices of memory-mapped arrays."""
+    """A prepared corpus: entries, and their features as slices of memory-mapped arrays.
 
-    def __init__(self, folder: Path, spec: MelSpec):
+    Args (of the constructor):
+        mels: "mel" for those of the recordings, "predicted" for an acoustic model's.
+    """
+
+    def __init__(self, folder: Path, spec: MelSpec, mels: str = "mel"):
         path = folder / "index.json"
         if not path.is_file():
             raise SoriError(f"{folder} holds no feature cache; run `sori corpus prepare` first")
@@ -156,8 +160,11 @@ class Cache:
             "f0": (document["frames"],),
             "energy": (document["frames"],),
         }
+        files = {name: folder / f"{mels if name == 'mel' else name}.raw" for name in shapes}
+        if not files["mel"].is_file():
+            raise SoriError(f"{folder} holds no {mels} mels; run `sori corpus predict` first")
         self.arrays = {
-            name: np.memmap(folder / f"{name}.raw", TYPES[name], "r", shape=shape)
+            name: np.memmap(files[name], TYPES[name], "r", shape=shape)
             for name, shape in shapes.items()
         }
 

@@ -37,6 +37,8 @@ class DataRequest(Protocol):
     def batch(self) -> int: ...
     @property
     def batch_frames(self) -> int: ...
+    @property
+    def mels(self) -> str: ...
 
 
 class CropSource:
@@ -83,21 +85,21 @@ class SentenceSource:
         return {"corpora": list(self.corpora)}
 
 
-def open_caches(corpora: Path, cache: Path, names: tuple[str, ...], spec: MelSpec) -> list[Cache]:
+def open_caches(corpora: Path, cache: Path, data: DataRequest, spec: MelSpec) -> list[Cache]:
     """Open the feature caches of corpora, preparing those that are not there yet."""
     opened = []
-    for name in names:
+    for name in data.corpora:
         if not (cache / name / "index.json").is_file():
             folder = corpora / name
             prepare(list(read_pipe_separated(folder)), folder, cache / name, spec)
-        opened.append(Cache(cache / name, spec))
+        opened.append(Cache(cache / name, spec, data.mels))
     return opened
 
 
 def make_source(spec: Spec, recipe: Any, places: Any) -> Source:
     """The source that a model's card and a recipe ask for."""
     config = TypeAdapter(spec.config).validate_python(recipe.config)
-    caches = open_caches(places.corpora, places.cache, recipe.data.corpora, config.mel)
+    caches = open_caches(places.corpora, places.cache, recipe.data, config.mel)
     if not spec.crop:
         return SentenceSource(caches, spec, recipe, config)
     return CropSource(caches, spec, recipe.data, recipe.training.seed)

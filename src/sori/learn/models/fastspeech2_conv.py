@@ -234,6 +234,25 @@ class ConvFastSpeech2(nn.Module):
         return Spoken(units * per_unit, f0, mel)
 
 
+    def true_prosody(self, batch: AcousticBatch, frames: int) -> Prosody:
+        """What the recordings of a batch do, in the units of `predict_prosody`."""
+        f0 = batch.f0[:, :frames]
+        voiced = (f0 > 0).float()
+        pitch = (f0.clamp(min=1).log() - PITCH_CENTRE) * voiced
+        return Prosody(pitch, voiced, batch.energy[:, :frames] - ENERGY_CENTRE)
+
+    def reconstruct(self, batch: AcousticBatch) -> Mel:
+        """The mels of recordings, given their true durations and prosody."""
+        mask = length_mask(batch.ids_len, batch.ids.shape[1])
+        speaker = F.one_hot(batch.speaker, len(self.config.speakers)).float()
+        laid = self.lay_out(
+            self.encode(batch.ids, speaker, mask), batch.durations // self.config.frames_per_unit
+        )
+        frames = laid.shape[1] * self.config.frames_per_unit
+        keep = as_weight(length_mask(batch.mel_len, frames)[:, :: self.config.frames_per_unit])
+        return self.decode(laid, self.true_prosody(batch, frames), keep)
+
+
 class ConvFastSpeech2Task(nn.Module):
     """L1 on mels given true prosody; durations, F0, voicing and energy each with their own loss."""
 
@@ -271,11 +290,8 @@ class ConvFastSpeech2Task(nn.Module):
         guessed = model.log_durations(text, text_mask)
         laid = model.lay_out(text, units)
         predicted = model.predict_prosody(laid, keep)
-        f0 = batch.f0[:, :frames]
-        voiced = (f0 > 0).float()
-        pitch = (f0.clamp(min=1).log() - PITCH_CENTRE) * voiced
-        energy = batch.energy[:, :frames] - ENERGY_CENTRE
-        mel = model.decode(laid, Prosody(pitch, voiced, energy), keep)
+        true = model.true_prosody(batch, frames)
+        mel = model.decode(laid, true, keep)
 
         target = batch.mel[:, :, :frames]
         return {
@@ -283,14 +299,16 @@ class ConvFastSpeech2Task(nn.Module):
             "duration": masked_mean(
                 (guessed - (units.float() + 1).log()).square(), text_mask
             ),
-            "pitch": masked_mean((predicted.pitch - pitch).abs(), frame_mask & (f0 > 0)),
+            "pitch": masked_mean(
+                (predicted.pitch - true.pitch).abs(), frame_mask & (true.voiced > 0)
+            ),
             "voiced": masked_mean(
                 F.binary_cross_entropy_with_logits(
-                    predicted.voiced.float(), voiced, reduction="none"
+                    predicted.voiced.float(), true.voiced, reduction="none"
                 ),
                 frame_mask,
             ),
-            "energy": masked_mean((predicted.energy - energy).abs(), frame_mask),
+            "energy": masked_mean((predicted.energy - true.energy).abs(), frame_mask),
         }
 
 

@@ -1,13 +1,16 @@
-"""Phonemes and durations for recordings that come with text alone."""
+"""What trained models add to a feature cache: phonemes, durations, predicted mels."""
 
+import os
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from sori.core.errors import SoriError
 from sori.learn.data.batches import Sentences
 from sori.learn.data.cache import Cache, Entry, write_labels
 from sori.learn.models.aligner import Aligner, AlignerBatch
+from sori.learn.models.fastspeech2_conv import AcousticBatch, ConvFastSpeech2
 from sori.learn.training.run import load_frozen
 from sori.text.frontend import FrontEnd
 
@@ -51,3 +54,29 @@ def fits(entry: Entry, frames_per_unit: int) -> bool:
     return entry.phonemes is not None and (
         len(entry.phonemes) + 2 <= entry.frames // frames_per_unit
     )
+
+
+def predict_mels(folder: Path, cache: Cache, checkpoint: Path) -> int:
+    """Keep beside the recordings' mels those that an acoustic model makes; returns how many.
+
+    It is given the true durations, F0 and energy, so frames stay aligned with the recording: a
+    vocoder trained on them learns to mend what the acoustic model smooths over. Utterances
+    without durations, or of a speaker unknown to the model, keep the mel of the recording.
+    """
+    model = load_frozen(checkpoint)
+    assert isinstance(model, ConvFastSpeech2)
+    config = model.config
+    known = [(cache, e) for e in cache.entries if e.durations and e.speaker in config.speakers]
+    sentences = Sentences(known, AcousticBatch, config.symbols, config.speakers, 8000, 0)
+    made = np.array(cache.arrays["mel"])
+    for numbers in sentences.plan(0):
+        chosen = [sentences.items[i] for i in numbers]
+        batch = sentences.collate(chosen)
+        with torch.inference_mode():
+            mels = model.reconstruct(batch)
+        for (_, entry), mel, frames in zip(chosen, mels, batch.mel_len.tolist(), strict=True):
+            made[entry.start : entry.start + frames] = mel[:, :frames].T.numpy()
+    beside = folder / "predicted.raw.tmp"
+    made.tofile(beside)
+    os.replace(beside, folder / "predicted.raw")
+    return len(known)

@@ -3,7 +3,7 @@
 import tomllib
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -23,6 +23,7 @@ class DataRecipe:
         crop_frames: length of a crop, for models that train on crops.
         batch: crops or sentences in a batch.
         batch_frames: for sentences, the most padded frames in a batch.
+        mels: "mel" for those of the recordings, "predicted" for those an acoustic model made.
     """
 
     corpora: tuple[str, ...]
@@ -30,6 +31,7 @@ class DataRecipe:
     crop_frames: int = 48
     batch: int = 16
     batch_frames: int = 12000
+    mels: Literal["mel", "predicted"] = "mel"
 
 
 @dataclass(config=strict, frozen=True)

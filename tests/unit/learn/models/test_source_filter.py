@@ -33,9 +33,24 @@ def test_the_speaking_half_filters_as_the_learning_half_does(vocoder):
         expected = vocoder.synthesise(filters, pulses, noise)[0]
 
     parts = spoken.Filters(*(part[0].numpy() for part in filters))
-    wave = spoken.filter_sources(pulses[0].numpy(), noise[0].numpy(), parts, SIZES)
+    hiss = spoken.Noise(vocoder.spectra(noise)[0].numpy(), np.arange(700))
+    for threads in (1, 3):
+        wave = spoken.filter_sources(pulses[0].numpy(), hiss, parts, SIZES, threads)
 
-    np.testing.assert_allclose(wave, expected, atol=1e-6)
+        np.testing.assert_allclose(wave, expected, atol=1e-6)
+
+
+def test_drawn_noise_is_as_strong_as_continuous_noise():
+    zeros = np.zeros((400, 513), np.float32)
+    silent = spoken.Filters(zeros - 50, zeros, zeros)
+
+    wave = spoken.synthesise(np.zeros(400), silent, SIZES, 24000, 0)[600:-600]
+
+    # Power stays even where frames overlap: no hum at the frame rate.
+    power = np.square(wave).reshape(-1, 300)
+    assert power.mean() == pytest.approx(1.0, abs=0.05)
+    ripple = power.mean(axis=0).reshape(10, 30).mean(axis=1)
+    assert ripple.max() - ripple.min() < 0.25
 
 
 def test_flat_filters_return_their_source(vocoder):
