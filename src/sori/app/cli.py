@@ -121,6 +121,8 @@ def say(  # noqa: PLR0913 - a parameter is an option of the command
     from sori.app.texts import given_text
     from sori.speak.manner import Manner
 
+    # Sori multiplies no matrices in numpy; the threads that would wait for them only spin.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     words = given_text(text, file)
     manner = Manner(speaker, speed, pitch, energy, seed)
 

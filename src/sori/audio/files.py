@@ -190,6 +190,8 @@ def writable_format(path: Path) -> Format:
         raise SoriError(f"{path} is a folder; name a file in it, such as {path / 'speech.wav'}")
     if mode is not None and not stat.S_ISREG(mode):
         raise SoriError(f"{path} is not a regular file; choose another name")
+    if mode is not None and not os.access(path, os.W_OK):
+        raise SoriError(f"cannot write {path}: it is read-only to you; choose another name")
     found = format_of(path)
     folder = path.resolve().parent
     if not folder.is_dir():
