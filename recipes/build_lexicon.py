@@ -121,6 +121,9 @@ def main(misaki: Path, cmudict: Path) -> None:
         gold = read_misaki(misaki / f"{accent}_gold.json", accent)
         silver = read_misaki(misaki / f"{accent}_silver.json", accent)
         known = {word.lower() for word in gold}
+        # A plural like "conflicts" is read by part of speech, which only the stem's entry knows.
+        split = {f"{word}s" for word, readings in gold.items() if {"N", "V"} & set(readings)}
+        known |= split
         merged = {w: r for w, r in silver.items() if w not in known} | gold
         if accent == "us":
             merged = only_new(cmu, merged, accent) | merged

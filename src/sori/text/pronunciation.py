@@ -66,7 +66,7 @@ class Pronouncer:
         if "-" in lower:
             return self._hyphenated(lower), "morphology"
         if found := self._derived(lower):
-            return {"": found}, "morphology"
+            return self._by_part(lower, found), "morphology"
         if found := self._american(word):
             return {"": found}, "lexicon"
         return {"": self._guess(lower)}, "network"
@@ -92,6 +92,17 @@ class Pronouncer:
     def _stem(self, word: str, part: str) -> str | None:
         """Return a stem's reading; a stem may itself be an inflection ("learnedness")."""
         return self._ordinary(word, part) or derive(word, self._accent, self._ordinary)
+
+    def _by_part(self, word: str, ordinary: str) -> Readings:
+        """Return a derived word's readings by part of speech: "conflicts" is noun and verb."""
+        if not word.endswith("s"):
+            return {"": ordinary}
+        readings: dict[str, str] = {"": ordinary}
+        for part in "NV":
+            found = derive(word, self._accent, lambda stem, _, p=part: self._ordinary(stem, p))
+            if found and found != ordinary:
+                readings[part] = found
+        return readings
 
     def _american(self, word: str) -> str | None:
         """Return a British reading of a name that only the American dictionaries hold."""
