@@ -25,6 +25,7 @@ _SIGNS = {
 }
 _PIECE = re.compile(r"[A-Za-z]+|[0-9]+|[^A-Za-z0-9]")
 _CAMEL = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_VOWEL = re.compile("[aeiouy]")
 _GROUP = re.compile("[A-Za-z]+|[0-9]+")
 
 
@@ -53,7 +54,7 @@ def _address_piece(piece: str, is_top: bool, place: Place) -> str:
         return "double-u double-u double-u"
     if (is_top and lower in _SPELLED_TOP) or len(lower) == 1:
         return spelled(piece.upper())
-    if len(lower) <= 4 and not place.knows(lower):
+    if len(lower) <= 4 and (not place.knows(lower) or not _VOWEL.search(lower)):
         return spelled(piece.upper())
     return lower
 
@@ -74,10 +75,15 @@ def read_numbered(found: re.Match[str], place: Place) -> str:
     return f"number {cardinal(found[1])}"
 
 
+_YEARS = re.compile("[12][0-9]{3}[ -][12][0-9]{3}")
+
+
 def read_telephone(found: re.Match[str], place: Place) -> str | None:
     """Read a telephone number digit by digit, with a pause between its groups."""
     text = found[0]
     groups = re.findall("[0-9]+", text)
+    if _YEARS.fullmatch(text):
+        return None
     if not 7 <= sum(map(len, groups)) <= 15:
         return None
     zero = "oh"

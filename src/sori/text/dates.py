@@ -56,7 +56,9 @@ def read_iso(found: re.Match[str], place: Place) -> str | None:
 
 def read_numeric(found: re.Match[str], place: Place) -> str | None:
     """Read "3/5/2020": the month first in American English unless it cannot be one."""
-    first, second, last = found[1], found[3], found[4]
+    first, second, last = found[1], found[3], found[5]
+    if found[2] != found[4]:
+        return None
     month_first = place.accent == "us" and int(first) <= 12 and found[2] != "."
     if not month_first and int(second) > 12:
         first, second = second, first
@@ -112,8 +114,8 @@ def _half(found: re.Match[str]) -> str:
 
 RULES = (
     Rule(r"(?<![0-9])([12][0-9]{3})-([01][0-9])-([0-3][0-9])(?![0-9])", read_iso),
-    Rule(r"(?<![0-9/])([0-9]{1,2})([/.-])([0-9]{1,2})\2([0-9]{4}|[0-9]{2})(?![0-9/.-]*[0-9])",
-         read_numeric),
+    Rule(r"(?<![0-9/])([0-9]{1,2})([/.-])([0-9]{1,2})([/.-])([0-9]{4}|[0-9]{2})"
+         r"(?![0-9/.-]*[0-9])", read_numeric),
     Rule(
         rf"{_MONTH}\s{_DAY}(?![0-9:.]*[0-9])(?:\s?[-–]\s?(?P<last>[0-9]{{1,2}})(?![0-9]))?"
         rf"(?:,?\s{_YEAR}(?![0-9]))?",

@@ -16,7 +16,7 @@ PLURAL_SUBJECTS = frozenset("i you we they".split())
 MODALS = frozenset(
     "will would can could shall should may might must do does did don't doesn't didn't won't "
     "wouldn't can't cannot couldn't shouldn't mustn't let's please 'll i'll we'll you'll they'll "
-    "he'll she'll it'll i'd we'd you'd they'd he'd she'd helps help make makes made let lets "
+    "he'll she'll it'll i'd we'd you'd they'd he'd she'd let lets "
     "dare needn't".split()
 )
 BE = frozenset(
@@ -82,7 +82,7 @@ def is_adjective(word: str) -> bool:
 
 def is_plural(word: str) -> bool:
     """Return whether a word looks like a plural noun."""
-    return word in ("people", "men", "women", "children", "police") or (
+    return word in ("people", "men", "women", "children") or (
         len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is", "'s"))
     )
 
@@ -136,6 +136,8 @@ def _open(raw: str, following: str) -> str:
     """Judge by the following word when nothing decisive stands before."""
     if opens_noun(following) and following != "that":
         return "V"
+    if following.endswith("ed"):
+        return "N"
     if is_plural(raw) and following not in ("of", "was", "is", "were", "are", ""):
         return "V"
     return "N"

@@ -63,6 +63,9 @@ _COORDINATES = frozenset("x y z both coordinate vertical horizontal principal tw
 _PLACE = frozenset("in to from near at".split())
 _RIPPED = frozenset("fabric cloth paper shirt dress sleeve muscle ligament lining tissue curtain sail net".split())
 
+# Their ordinary reading is that of the adjective.
+_ADJECTIVES = frozenset("content invalid upset".split())
+
 Chooser = Callable[[list[str], int], str]
 
 
@@ -90,8 +93,9 @@ def _ordinary(readings: Readings, words: list[str], index: int) -> str:
         return "" if after(words, index) else "F"
     part = part_of_speech(words, index)
     if part == "A" and "A" not in readings:
-        # An adjective sounds like the noun where no reading of its own is known: "present".
-        return "N"
+        # Before a noun a word sounds like a noun ("the recall notice"), after "is" it does not.
+        follows_be = before(words, index) in grammar.BE
+        return "" if follows_be or words[index] in _ADJECTIVES else "N"
     if part == "N" and "N" not in readings and "A" in readings and "V" not in readings:
         return "" if readings[""] else "A"
     return part
@@ -100,6 +104,8 @@ def _ordinary(readings: Readings, words: list[str], index: int) -> str:
 def _read(words: list[str], index: int) -> str:
     previous = before(words, index)
     if previous in grammar.HAVE or previous in grammar.BE or previous in ("get", "gets", "got"):
+        return "P"
+    if previous in grammar.SUBJECTS and before(words, index - 1) in grammar.HAVE:
         return "P"
     if previous == "to" or previous in grammar.MODALS or not previous:
         return "D" if not previous and index and _tells_past(words) else ""

@@ -60,7 +60,6 @@ _BEFORE_YEAR = frozenset(
     "november december".split()
 )
 _NOT_PLURALS = frozenset("was is has as this his its us across towards always".split())
-_FEW = re.compile("[0-9]")
 
 
 def amount(text: str, scale: str = "") -> str:
@@ -77,10 +76,13 @@ def read_money(found: re.Match[str], place: Place) -> str | None:
     if high:
         return f"{minus}{amount(low)} to {amount(high, scale or '')} {many}"
     if scale:
-        behind = re.match(r"[- ]([a-z]+)", after(found))
-        single = bool(behind) and "-" in found[0] and behind is not None
-        return f"{minus}{amount(low, scale)} {one if single else many}"
-    return minus + _coins(low, (one, many, part))
+        return f"{minus}{amount(low, scale)} {one if _describes(found, place) else many}"
+    return minus + _coins(low, (one, one if _describes(found, place) else many, part))
+
+
+def _describes(found: re.Match[str], place: Place) -> bool:
+    """Return whether an amount stands before a noun, in the singular: "a $5 bill"."""
+    return place.previous().lower() in ("a", "an", "the") and bool(next_word(found))
 
 
 def _currency(symbol: str) -> tuple[str, str, str]:
@@ -178,8 +180,9 @@ def read_ordinal(found: re.Match[str], place: Place) -> str:
 def read_product(found: re.Match[str], place: Place) -> str:
     """Read "3x4", "1920×1080", "4x"."""
     left, right = found.groups()
-    words = amount(left)
-    return f"{words} by {amount(right)}" if right else f"{words} times"
+    if not right:
+        return f"{amount(left)} times"
+    return f"{amount(left)} {'times' if ' ' in found[0] else 'by'} {amount(right)}"
 
 
 def read_ratio(found: re.Match[str], place: Place) -> str:
@@ -222,7 +225,7 @@ _EMERGENCY = frozenset(("911", "999", "112", "111", "000"))
 
 
 def _is_year(text: str) -> bool:
-    return len(text) == 4 and text.isdigit() and 1100 <= int(text) < 2100
+    return len(text) == 4 and text.isdigit() and 1010 <= int(text) < 2100
 
 
 def _counts_things(found: re.Match[str], place: Place) -> bool:

@@ -3,7 +3,7 @@
 import re
 
 from sori.text.scanner import Place, Rule
-from sori.text.tokens import Kind, Token
+from sori.text.tokens import Kind, Token, spelled
 
 NAMES = {
     "&": "and",
@@ -83,7 +83,13 @@ def read_minus(found: re.Match[str], place: Place) -> str:
     return "minus"
 
 
+def read_initials(found: re.Match[str], place: Place) -> str:
+    """Read "AT&T" and "R&D"."""
+    return f"{spelled(found[1])} and {spelled(found[2])}"
+
+
 SPECIAL = (
+    Rule(r"(?<![A-Za-z])([A-Z]{1,3})&([A-Z]{1,3})(?![A-Za-z])", read_initials),
     Rule(r"(?<![A-Za-z0-9])(?:(?i:and/or|w/o)(?![A-Za-z])|[wW]/(?=\s)|24/7(?![0-9/]))", read_either),
     Rule(r"(?<=[0-9A-Za-z)]\s)[-−](?=\s[0-9])", read_minus),
 )

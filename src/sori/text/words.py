@@ -2,9 +2,7 @@
 
 import re
 
-from sori.text.numbers import cardinal
-from sori.text.roman import COUNTED as COUNTED_ROMAN
-from sori.text.roman import as_roman, value_of
+from sori.text.roman import as_roman
 from sori.text.scanner import Place, Rule, after, next_word
 from sori.text.tokens import Kind, Token, spelled
 
@@ -142,6 +140,7 @@ _LETTERED = frozenset(
     "vitamin plan section grade group type class hepatitis exhibit option appendix letter block "
     "category team level note key point room unit gate terminal building".split()
 )
+_SHORTENED = frozenset("eg vs etc".split())
 _VOWELS = re.compile("[AEIOUY]")
 _CAMEL = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _NUMBER_AHEAD = re.compile(r"\s*(?:[0-9]|[IVXLC]+\b)")
@@ -155,6 +154,11 @@ def read_dotted(found: re.Match[str], place: Place) -> str | None:
         return _DOTTED[text.lower()]
     reading = spelled(text.replace(".", "").upper())
     return reading + (" ." if _ENDS_HERE.match(after(found)) else "")
+
+
+def read_doctorate(found: re.Match[str], place: Place) -> str:
+    """Read "Ph.D."."""
+    return spelled("PHD") + (" ." if _ENDS_HERE.match(after(found)) else "")
 
 
 def read_abbreviation(found: re.Match[str], place: Place) -> str | None:
@@ -203,7 +207,7 @@ def read_initial(found: re.Match[str], place: Place) -> list[Token] | None:
 def read_word(found: re.Match[str], place: Place) -> str | list[Token]:
     """Read a word as a word, as letters, or as a number in roman letters."""
     text = found[0]
-    if text.islower() and len(text) > 1 and text != "eg":
+    if text.islower() and len(text) > 1 and text not in _SHORTENED:
         return [Token(Kind.WORD, text, text)]
     if text in _SPECIAL:
         return _SPECIAL[text]
@@ -213,7 +217,7 @@ def read_word(found: re.Match[str], place: Place) -> str | list[Token]:
     if text == "St" and next_word(found)[:1].isupper():
         return "saint"
     if len(text) == 1:
-        return _single(text, place)
+        return _single(found, place)
     if text.isupper():
         return as_roman(found, place) or _capitals(text, place)
     if re.fullmatch("[A-Z]{2,}'?s", text) and not text[:-1].rstrip("'") in _STRESSED:
@@ -223,9 +227,10 @@ def read_word(found: re.Match[str], place: Place) -> str | list[Token]:
     return _mixed(text, place)
 
 
-def _single(text: str, place: Place) -> str | list[Token]:
-    if text.isupper() and place.previous().lower() in COUNTED_ROMAN and value_of(text):
-        return cardinal(value_of(text))
+def _single(found: re.Match[str], place: Place) -> str | list[Token]:
+    text = found[0]
+    if roman := as_roman(found, place):
+        return roman
     lettered = place.previous().lower() in _LETTERED
     if text == "I" or (text in "Aa" and not (lettered and text == "A")):
         return [Token(Kind.WORD, text, text)]
@@ -241,7 +246,7 @@ def _capitals(text: str, place: Place) -> str | list[Token]:
         return spelled(text)
     if lower in _STRESSED or "'" in text:
         return [Token(Kind.WORD, lower, text)]
-    if place.knows_exactly(text) or (len(text) > 3 and place.knows(text)):
+    if place.knows_exactly(text) or (len(text) > 3 and _VOWELS.search(text) and place.knows(text)):
         return [Token(Kind.WORD, text if place.knows_exactly(text) else lower, text)]
     if len(text) > 4 and len(_VOWELS.findall(text)) * 4 >= len(text):
         return [Token(Kind.WORD, lower, text)]
@@ -293,6 +298,10 @@ RULES = (
     Rule(r"(?<![A-Za-z])(?:[A-Za-z]\.){2,}", read_dotted),
     Rule(rf"(?<![A-Za-z])((?i:{ABBREVIATED}))\.", read_abbreviation),
     Rule(r"(?<![A-Za-z'])([A-Z])\.(?=\s)", read_initial),
-    Rule(r"'?[A-Za-z]+(?:['-][A-Za-z]+)*", read_word),
+    Rule(r"(?<![A-Za-z])Ph\.\s?D\.", read_doctorate),
+    Rule(
+        r"(?:'(?=(?:tis|twas|twere|em|cause|til|till|bout|round|n)\b))?[A-Za-z]+(?:['-][A-Za-z]+)*",
+        read_word,
+    ),
     Rule(r"[.,;:!?…]+|[—–]|--+|(?<=\s)-(?=\s)|[()\"]", read_mark),
 )
