@@ -63,7 +63,8 @@ def test_the_version_is_printed(sori):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "say", "voices", "phonemes", "doctor", "train", "export", "models"]
+    "command",
+    ["", "say", "voices", "phonemes", "doctor", "train", "export", "models", "eval", "corpus"],
 )
 def test_every_command_explains_itself(sori, command):
     result = sori(*command.split(), "--help")

@@ -214,6 +214,18 @@ def print_row(row: dict) -> None:
     typer.echo("  ".join(f"{name} {value:g}" for name, value in row.items()))
 
 
+def add_commands_of_the_learning_half() -> None:
+    """Join the commands that have files of their own; they too import PyTorch only when run."""
+    from sori.app.corpus_command import corpus
+    from sori.app.eval_command import eval_command
+
+    app.add_typer(corpus, name="corpus")
+    app.command("eval")(learning_half()(eval_command))
+
+
+add_commands_of_the_learning_half()
+
+
 def main() -> None:
     """Run the command line; faults in what the user gave are one line and exit status 2."""
     signal.signal(signal.SIGTERM, stop)

@@ -167,7 +167,7 @@ class Voice:
                 made = self.utter(piece.phonemes, manner, weights, rest_seconds)
                 words = word_timings(made.symbols, labels)
                 yield replace(made, text=sentence.text, skipped=unread, words=words)
-                rest_seconds = rest_between(piece.pause_seconds)
+                rest_seconds = rest_between(piece.pause_seconds / manner.speed)
                 begun, unread = True, ()
         if not begun:
             raise SoriError(nothing_spoken(skipped))
