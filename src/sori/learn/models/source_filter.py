@@ -35,7 +35,7 @@ from sori.learn.losses import (
 )
 from sori.learn.mel import MelSpec, MelSpectrogram, strict
 from sori.learn.nn.conv import ConvNeXtBlock
-from sori.learn.nn.critics import SpectrogramCritics
+from sori.learn.nn.critics import PeriodCritics
 from sori.learn.nn.excitation import pulse_train
 
 Pitch = Float[Tensor, "B T"]
@@ -60,10 +60,10 @@ class SourceFilterConfig:
     stft_resolutions: tuple[tuple[int, int], ...] = ((512, 100), (1024, 240), (2048, 480))
     mel_weight: float = 1.0
     critic_width: int = 8
-    critic_resolutions: tuple[tuple[int, int], ...] = ((512, 160), (1024, 320), (2048, 640))
-    critics_start_step: int = 4000
-    fool_weight: float = 0.3
-    feature_weight: float = 1.0
+    critic_periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    critics_start_step: int = 9000
+    fool_weight: float = 1.0
+    feature_weight: float = 2.0
 
     def __post_init__(self):
         if self.window_samples != 2 * self.mel.hop_samples:
@@ -206,7 +206,7 @@ class SourceFilterTask(nn.Module):
         super().__init__()
         self.config = config
         self.generator = SourceFilter(config)
-        self.critics = SpectrogramCritics(config.critic_resolutions, config.critic_width)
+        self.critics = PeriodCritics(config.critic_periods, config.critic_width)
         self.mel = MelSpectrogram(config.mel)
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
 

@@ -24,7 +24,7 @@ blocks = 1
 critic_width = 2
 critics_start_step = 3
 stft_resolutions = [[256, 64]]
-critic_resolutions = [[256, 128]]
+critic_periods = [3]
 [data]
 corpora = ["tones"]
 crop_frames = 8
