@@ -274,6 +274,12 @@ def git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+def commit() -> str:
+    """Return the commit that was measured, and whether the package differed from it."""
+    changed = git("status", "--porcelain", "--untracked-files=no", "src")
+    return git("rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
+
+
 def versions() -> dict[str, str]:
     """Return the versions of everything that was measured and of what measured it."""
     pinned = dict(item.split("==") for item in RUNTIME)
@@ -323,14 +329,15 @@ def prepare(options: argparse.Namespace) -> tuple[dict[str, System], Path, Run]:
     systems |= {f"sori-{name}": sori(voice, name) for name in options.speakers}
     systems |= rivals()
     if options.only:
-        systems = {name: systems[name] for name in options.only}
+        chosen = {name for name in systems if name.startswith("sori-") and "sori" in options.only}
+        systems = {name: systems[name] for name in systems if name in chosen | set(options.only)}
     for name, system in systems.items():
         if not system.voice:
             raise SystemExit(f"{name} has no voice in its package; name one with --voice")
     WORK.mkdir(parents=True, exist_ok=True)
-    chosen = SENTENCES.read_text(encoding="utf-8").splitlines()[: options.sentences]
+    texts = SENTENCES.read_text(encoding="utf-8").splitlines()[: options.sentences]
     sentences = WORK / "sentences.txt"
-    sentences.write_text("\n".join(chosen) + "\n", encoding="utf-8")
+    sentences.write_text("\n".join(texts) + "\n", encoding="utf-8")
     spoken = [file for name in systems if name.startswith("sori") for file in systems[name].voice]
     parts = [sentences.read_bytes(), *(file.read_bytes() for file in spoken[:1])]
     key = hashlib.sha256(b"".join(parts) + git("rev-parse", "HEAD:src").encode()).hexdigest()
@@ -350,7 +357,7 @@ def main() -> None:
         judge_recordings(run, options.recordings, options.sentences)
     result = {
         "measured": datetime.date.today().isoformat(),
-        "commit": git("rev-parse", "--short", "HEAD"),
+        "commit": commit(),
         "machine": describe_machine(),
         "versions": versions(),
         "sentences": len(sentences.read_text(encoding="utf-8").splitlines()),
