@@ -16,6 +16,7 @@ from pathlib import Path
 from sori.text.lexicon import DATA, Readings, pack
 from sori.text.morphology import derive
 from sori.text.phonemes import ACCENTS, common_letters
+from sori.text.wordlist import word_list
 
 TAG_OF_NAME = {
     "DEFAULT": "",
@@ -29,11 +30,11 @@ TAG_OF_NAME = {
 }
 ARPABET = dict(
     pair.split(":")
-    for pair in (
+    for pair in word_list(
         "AA:ɑ AE:æ AH:ʌ AO:ɔ AW:W AY:I B:b CH:ʧ D:d DH:ð EH:ɛ ER:ɜɹ EY:A F:f G:ɡ HH:h IH:ɪ IY:i "
         "JH:ʤ K:k L:l M:m N:n NG:ŋ OW:O OY:Y P:p R:ɹ S:s SH:ʃ T:t TH:θ UH:ʊ UW:u V:v W:w Y:j Z:z "
         "ZH:ʒ"
-    ).split()
+    )
 )
 # misaki gold writes the tap between a vowel or ɹ and an unstressed vowel: "water", "party".
 TAP = re.compile("(?<=[AIOWYiuæɑɔəɛɪʊʌɹ])t(?=[əɪiᵻO])")

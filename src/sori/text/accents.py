@@ -28,4 +28,3 @@ def british(phonemes: str, word: str) -> str:
     for pattern, letters in _RULES:
         phonemes = pattern.sub(letters, phonemes)
     return phonemes
-

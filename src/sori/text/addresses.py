@@ -5,9 +5,10 @@ import re
 from sori.text.numbers import below_hundred, cardinal, one_by_one
 from sori.text.scanner import Place, Rule
 from sori.text.tokens import spelled
+from sori.text.wordlist import word_set
 
 _TOP = "com|org|net|edu|gov|mil|info|io|ai|dev|app|co|uk|us|ca|de|fr|it|es|nl|eu|au|jp|kr|tv|me"
-_SPELLED_TOP = frozenset("uk us ca de fr es nl eu au jp kr tv io ai edu".split())
+_SPELLED_TOP = word_set("uk us ca de fr es nl eu au jp kr tv io ai edu")
 _SIGNS = {
     ".": "dot",
     "@": "at",
@@ -105,9 +106,7 @@ def read_code(found: re.Match[str], place: Place) -> str:
             words.append(code_number(part))
         elif part.isupper() and (len(part) < 4 or not place.knows(part)):
             words.append(spelled(part))
-        elif len(part) == 1:
-            words.append(spelled(part.upper()))
-        elif part.islower() and not place.knows(part):
+        elif len(part) == 1 or part.islower() and not place.knows(part):
             words.append(spelled(part.upper()))
         else:
             words.append(part)
@@ -134,9 +133,15 @@ RULES = (
     Rule(r"(?<![A-Za-z0-9])([#@])([A-Za-z][A-Za-z0-9_]*)", read_tag),
     Rule(r"#\s?([0-9]+)", read_numbered),
     Rule(
-        r"(?<![0-9])(?:\+[0-9]{1,3}[ .-]?)?(?:\([0-9]{2,5}\)[ .-]?)?[0-9]{2,5}(?:[ .-][0-9]{2,5}){1,4}(?![0-9,.%:/]*[0-9%])",
+        r"(?<![0-9])(?:\+[0-9]{1,3}[ .-]?)?(?:\([0-9]{2,5}\)[ .-]?)?"
+        r"(?:1-)?[0-9]{2,5}(?:[ .-][0-9]{2,5}){1,4}(?![0-9,.%:/]*[0-9%])",
         read_telephone,
     ),
 )
-CODES = (Rule(r"(?<![A-Za-z0-9])(?=[A-Za-z0-9-]*[A-Za-z])(?=[A-Za-z0-9-]*[0-9])"
-              r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*", read_code),)
+CODES = (
+    Rule(
+        r"(?<![A-Za-z0-9])(?=[A-Za-z0-9-]*[A-Za-z])(?=[A-Za-z0-9-]*[0-9])"
+        r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*",
+        read_code,
+    ),
+)

@@ -5,10 +5,11 @@ import re
 from sori.text.numbers import below_hundred, cardinal, ordinal, year
 from sori.text.scanner import Place, Rule, after
 from sori.text.tokens import spelled
+from sori.text.wordlist import word_list
 
-MONTHS = (
+MONTHS = word_list(
     "January February March April May June July August September October November December"
-).split()
+)
 _SHORT = {month[:3].lower(): month for month in MONTHS} | {"sept": "September"}
 _MONTH = (
     r"(?P<month>January|February|March|April|May|June|July|August|September|October|November"
@@ -20,7 +21,7 @@ _NOON = r"(?P<half>[AaPp])\.?\s?[Mm](?:\.|(?![A-Za-z]))"
 
 
 def _month(text: str) -> str:
-    return _SHORT[text.rstrip(".").lower()[:4 if text.lower().startswith("sept") else 3]]
+    return _SHORT[text.rstrip(".").lower()[: 4 if text.lower().startswith("sept") else 3]]
 
 
 def read_month_day(found: re.Match[str], place: Place) -> str | None:
@@ -114,8 +115,11 @@ def _half(found: re.Match[str]) -> str:
 
 RULES = (
     Rule(r"(?<![0-9])([12][0-9]{3})-([01][0-9])-([0-3][0-9])(?![0-9])", read_iso),
-    Rule(r"(?<![0-9/])([0-9]{1,2})([/.-])([0-9]{1,2})([/.-])([0-9]{4}|[0-9]{2})"
-         r"(?![0-9/.-]*[0-9])", read_numeric),
+    Rule(
+        r"(?<![0-9/])([0-9]{1,2})([/.-])([0-9]{1,2})([/.-])([0-9]{4}|[0-9]{2})"
+        r"(?![0-9/.-]*[0-9])",
+        read_numeric,
+    ),
     Rule(
         rf"{_MONTH}\s{_DAY}(?![0-9:.]*[0-9])(?:\s?[-–]\s?(?P<last>[0-9]{{1,2}})(?![0-9]))?"
         rf"(?:,?\s{_YEAR}(?![0-9]))?",

@@ -91,7 +91,9 @@ class EspeakFrontEnd:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as problem:
-            raise SoriError(f"{self._program} failed ({problem}); check its installation") from problem
+            raise SoriError(
+                f"{self._program} failed ({problem}); check its installation"
+            ) from problem
         if done.returncode:
             reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
             raise SoriError(

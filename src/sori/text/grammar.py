@@ -4,54 +4,56 @@ Closed classes do most of the work: a determiner before a word makes it a noun, 
 subject makes it a verb. Open words are judged by their endings.
 """
 
+from sori.text.wordlist import word_set
+
 MARKS = frozenset((",", ".", ";", ":", "!", "?", ""))
-DETERMINERS = frozenset(
+DETERMINERS = word_set(
     "the a an my your his her its our their this these those some any no every each either neither "
-    "another both all such whose several many few more most much what".split()
+    "another both all such whose several many few more most much what"
 )
-ARTICLES = frozenset("the a an my your his her its our their this these those some any".split())
-OBJECTS = frozenset("me him them us it you myself himself herself itself themselves".split())
-SUBJECTS = frozenset("i you we they he she it who".split())
-PLURAL_SUBJECTS = frozenset("i you we they".split())
-MODALS = frozenset(
+ARTICLES = word_set("the a an my your his her its our their this these those some any")
+OBJECTS = word_set("me him them us it you myself himself herself itself themselves")
+SUBJECTS = word_set("i you we they he she it who")
+PLURAL_SUBJECTS = word_set("i you we they")
+MODALS = word_set(
     "will would can could shall should may might must do does did don't doesn't didn't won't "
     "wouldn't can't cannot couldn't shouldn't mustn't let's please 'll i'll we'll you'll they'll "
     "he'll she'll it'll i'd we'd you'd they'd he'd she'd let lets "
-    "dare needn't".split()
+    "dare needn't"
 )
-BE = frozenset(
+BE = word_set(
     "is are was were be been being am isn't aren't wasn't weren't i'm you're we're they're he's "
     "she's it's that's there's seem seems seemed become became becomes feel feels felt look looks "
-    "looked remain remained".split()
+    "looked remain remained"
 )
-HAVE = frozenset("have has had having haven't hasn't hadn't i've we've you've they've".split())
-PREPOSITIONS = frozenset(
+HAVE = word_set("have has had having haven't hasn't hadn't i've we've you've they've")
+PREPOSITIONS = word_set(
     "of in on at for with by from into under about after before between through without during "
     "over against like as per than towards toward within upon onto off behind beyond near since "
-    "until despite across".split()
+    "until despite across"
 )
-ADVERBS = frozenset(
+ADVERBS = word_set(
     "not never always often also still only just even ever already soon now then really quite "
-    "rather once again usually sometimes seldom rarely simply".split()
+    "rather once again usually sometimes seldom rarely simply"
 )
-DEGREES = frozenset("very so too quite rather more most extremely fairly".split())
-NUMBERS = frozenset(
+DEGREES = word_set("very so too quite rather more most extremely fairly")
+NUMBERS = word_set(
     "one two three four five six seven eight nine ten eleven twelve first second third last next "
-    "hundred thousand".split()
+    "hundred thousand"
 )
 _ADJECTIVE_ENDINGS = ("al", "ous", "ive", "ful", "ic", "able", "ible", "less", "ish", "ary", "ent")
-_ADJECTIVES = frozenset(
+_ADJECTIVES = word_set(
     "new old good bad big small great large long short high low early late young little own other "
     "same different public human local free full hard easy fast slow strong weak hot cold warm "
     "rich poor clear sharp sudden slight steep main major minor recent fresh frozen deep wide "
     "broad true false real fair just single double whole top bottom red white black blue green "
     "brown open final serious huge tiny strange strict dry wet heavy light dark bright loud quiet "
-    "world state federal annual legal daily weekly monthly".split()
+    "world state federal annual legal daily weekly monthly"
 )
 # "object to the plan" but "access to the record": what stands before "to" tells.
-_NOUN_BEFORE_TO = frozenset(
+_NOUN_BEFORE_TO = word_set(
     "access according due addition contrast respect thanks prior next similar contribution damage "
-    "key answer approach attention relation related response".split()
+    "key answer approach attention relation related response"
 )
 
 
@@ -123,10 +125,10 @@ def _after_to(words: list[str], index: int, following: str) -> str:
 
 
 def _coordinate(words: list[str], index: int) -> str:
-    """Return what the other half of "x and y" is: a verb after "to" or a modal, a noun otherwise."""
+    """Return what the other half of "x and y" is: a verb after "to", else a noun."""
     earlier = words[max(0, index - 6) : index - 1]
     following = after(words, index)
-    if any(word in MODALS or word == "to" for word in earlier) and not earlier[-1] in MARKS:
+    if any(word in MODALS or word == "to" for word in earlier) and earlier[-1] not in MARKS:
         opening = earlier[-2] if len(earlier) > 1 else ""
         return "N" if opening in DETERMINERS and not opens_noun(following) else "V"
     return "V" if opens_noun(following) else "N"
@@ -146,7 +148,5 @@ def _open(raw: str, following: str) -> str:
 def _is_attributive(words: list[str], index: int) -> bool:
     """Return whether a noun follows, which the word then describes."""
     following = after(words, index)
-    closed = (
-        MARKS | DETERMINERS | PREPOSITIONS | MODALS | BE | HAVE | SUBJECTS | OBJECTS | ADVERBS
-    )
+    closed = MARKS | DETERMINERS | PREPOSITIONS | MODALS | BE | HAVE | SUBJECTS | OBJECTS | ADVERBS
     return following not in closed | {"and", "or", "but", "to", "that", "which", "if", "when"}

@@ -9,62 +9,69 @@ from collections.abc import Callable
 from sori.text import grammar
 from sori.text.grammar import after, before, part_of_speech
 from sori.text.lexicon import Readings
+from sori.text.wordlist import word_set
 
-_LEAD_BEFORE = frozenset("molten liquid melted contains contained poured".split())
-_LEAD_AFTER = frozenset(
+_LEAD_BEFORE = word_set("molten liquid melted contains contained poured")
+_LEAD_AFTER = word_set(
     "pipe pipes paint paints poisoning bullet bullets shot weights weight acetate oxide mine mines "
     "ore battery batteries acid glass crystal roof coffin free lined sheet sheets solder sinker "
-    "sinkers pellets".split()
+    "sinkers pellets"
 )
-_METALS = frozenset("zinc copper tin iron mercury silver gold cadmium arsenic steel".split())
-_MASSES = frozenset("tons tonnes pieces pounds traces levels lumps lump bars piece made made full exposure".split())
-_LIVE_AFTER = frozenset(
+_METALS = word_set("zinc copper tin iron mercury silver gold cadmium arsenic steel")
+_MASSES = word_set(
+    "tons tonnes pieces pounds traces levels lumps lump bars piece made made full exposure"
+)
+_LIVE_AFTER = word_set(
     "music concert concerts show shows broadcast broadcasts performance performances band audience "
     "tv television coverage stream streams event events wire wires ammunition ammo animals bait "
     "chat album recording version report reports stock action fire feed updates rounds theatre "
-    "theater entertainment".split()
+    "theater entertainment"
 )
-_LIVE_BEFORE = frozenset(
-    "go goes going went gone broadcast broadcasts performed perform performing streamed aired airing "
-    "shown play played recorded sang".split()
+_LIVE_BEFORE = word_set(
+    "go goes going went gone broadcast broadcasts performed perform performing streamed aired "
+    "airing shown play played recorded sang"
 )
-_FISH = frozenset(
+_FISH = word_set(
     "fish fishing caught catch lake river sea largemouth smallmouth striped grilled fillet hook "
-    "angler anglers pond trout salmon freshwater net".split()
+    "angler anglers pond trout salmon freshwater net"
 )
-_SHIP = frozenset("ship ship's boat boat's deck stern hull sailors curtain starboard port vessel".split())
-_QUARREL = frozenset("over about with between".split())
-_QUARREL_BEFORE = frozenset("blazing huge terrible almighty bitter furious public political".split())
-_SMALL = frozenset(
+_SHIP = word_set("ship ship's boat boat's deck stern hull sailors curtain starboard port vessel")
+_QUARREL = word_set("over about with between")
+_QUARREL_BEFORE = word_set("blazing huge terrible almighty bitter furious public political")
+_SMALL = word_set(
     "detail details amount amounts quantity quantities traces particles fraction differences "
-    "inspection examination variations crystals creatures fragments scratches".split()
+    "inspection examination variations crystals creatures fragments scratches"
 )
-_WOUND_AFTER = frozenset("up around through down its round itself along the back tightly".split())
-_CLOSE_AFTER = frozenset(
+_WOUND_AFTER = word_set("up around through down its round itself along the back tightly")
+_CLOSE_AFTER = word_set(
     "to by friend friends enough range proximity attention call relationship relative relatives "
-    "together behind look contact ties watch family finish election race second quarters".split()
+    "together behind look contact ties watch family finish election race second quarters"
 )
-_CLOSE_BEFORE = frozenset(
+_CLOSE_BEFORE = word_set(
     "very so too how get got gets getting come comes came coming stay stayed stand stood standing "
     "draw drew sit sat keep kept live lived that this equally was is are were be been it's pretty "
-    "extremely".split()
+    "extremely"
 )
-_DIVE = frozenset("into in off under down headfirst straight for through deep".split())
-_LEARNED = frozenset("man men woman scholar scholars professor society friend judge gentleman journal".split())
-_HOLY = frozenset("virgin mary day thing relief sacrament event sacraments saint trinity".split())
-_OLD = frozenset("man woman parents mother father aunt uncle relative relatives people couple".split())
-_PAST = frozenset(
+_DIVE = word_set("into in off under down headfirst straight for through deep")
+_LEARNED = word_set(
+    "man men woman scholar scholars professor society friend judge gentleman journal"
+)
+_HOLY = word_set("virgin mary day thing relief sacrament event sacraments saint trinity")
+_OLD = word_set("man woman parents mother father aunt uncle relative relatives people couple")
+_PAST = word_set(
     "yesterday ago last once earlier previously already was were had did said told went came gave "
-    "took wrote thought knew got found saw then before".split()
+    "took wrote thought knew got found saw then before"
 )
-_DEER = frozenset("bucks buck stags deer fawns".split())
-_WOODEN = frozenset("chop chopped wood swords firemen firefighters hatchets knives trees swung".split())
-_COORDINATES = frozenset("x y z both coordinate vertical horizontal principal two perpendicular".split())
-_PLACE = frozenset("in to from near at".split())
-_RIPPED = frozenset("fabric cloth paper shirt dress sleeve muscle ligament lining tissue curtain sail net".split())
+_DEER = word_set("bucks buck stags deer fawns")
+_WOODEN = word_set("chop chopped wood swords firemen firefighters hatchets knives trees swung")
+_COORDINATES = word_set("x y z both coordinate vertical horizontal principal two perpendicular")
+_PLACE = word_set("in to from near at")
+_RIPPED = word_set(
+    "fabric cloth paper shirt dress sleeve muscle ligament lining tissue curtain sail net"
+)
 
 # Their ordinary reading is that of the adjective.
-_ADJECTIVES = frozenset("content invalid upset".split())
+_ADJECTIVES = word_set("content invalid upset")
 
 Chooser = Callable[[list[str], int], str]
 
@@ -126,7 +133,11 @@ def _lead(words: list[str], index: int) -> str:
         following in _LEAD_AFTER
         or previous in _LEAD_BEFORE
         or previous in _METALS
-        or (previous in ("of", "with", "as") and index > 1 and words[index - 2] in _MASSES | {"heavy"})
+        or (
+            previous in ("of", "with", "as")
+            and index > 1
+            and words[index - 2] in _MASSES | {"heavy"}
+        )
         or (previous in ("of", "from", "and", "or") and bool(_METALS & set(words)))
         or (following in ("and", "or") and after(words, index, 2) in _METALS)
     )
@@ -160,23 +171,33 @@ def _close(words: list[str], index: int) -> str:
         return "N"
     if following in _CLOSE_AFTER or previous in _CLOSE_BEFORE or previous in ("a", "his", "her"):
         return ""
-    if following in grammar.ARTICLES or following in grammar.OBJECTS or previous in grammar.SUBJECTS:
+    if (
+        following in grammar.ARTICLES
+        or following in grammar.OBJECTS
+        or previous in grammar.SUBJECTS
+    ):
         return "V"
     return "V" if grammar.is_plural(previous) else ""
 
 
 def _minute(words: list[str], index: int) -> str:
     previous, following = before(words, index), after(words, index)
-    return "A" if following in _SMALL or words[index - 1 : index] in (["very"], ["so"], ["most"]) or (
-        previous in grammar.BE and not following
-    ) else ""
+    return (
+        "A"
+        if following in _SMALL
+        or words[index - 1 : index] in (["very"], ["so"], ["most"])
+        or (previous in grammar.BE and not following)
+        else ""
+    )
 
 
 def _row(words: list[str], index: int) -> str:
     previous, following = before(words, index), after(words, index)
     if previous in _QUARREL_BEFORE:
         return "X"
-    had = {"had", "having", "have", "started", "cause", "caused"} & set(words[max(0, index - 3) : index])
+    had = {"had", "having", "have", "started", "cause", "caused"} & set(
+        words[max(0, index - 3) : index]
+    )
     noun = previous in ("a", "the", "this", "another")
     return "X" if noun and (following in _QUARREL or (had and following != "of")) else ""
 
@@ -200,7 +221,11 @@ def _dove(words: list[str], index: int) -> str:
 
 
 def _sow(words: list[str], index: int) -> str:
-    return "N" if part_of_speech(words, index) in "NA" and before(words, index) not in grammar.MODALS else ""
+    return (
+        "N"
+        if part_of_speech(words, index) in "NA" and before(words, index) not in grammar.MODALS
+        else ""
+    )
 
 
 def _used(words: list[str], index: int) -> str:
@@ -216,7 +241,10 @@ def _used(words: list[str], index: int) -> str:
 def _tear(words: list[str], index: int) -> str:
     if part_of_speech(words, index) == "V":
         return "V"
-    ripped = bool(_RIPPED & set(words[index:])) or words[max(0, index - 2) : index] == ["wear", "and"]
+    ripped = bool(_RIPPED & set(words[index:])) or words[max(0, index - 2) : index] == [
+        "wear",
+        "and",
+    ]
     return "V" if ripped else ""
 
 
@@ -251,15 +279,34 @@ def _present_among(company: frozenset[str], tag: str) -> Chooser:
 
 def _axes(words: list[str], index: int) -> str:
     tools = _WOODEN & set(words)
-    return "X" if words[index - 1 : index] and words[index - 1] in _COORDINATES and not tools else ""
+    return (
+        "X" if words[index - 1 : index] and words[index - 1] in _COORDINATES and not tools else ""
+    )
 
 
 def _lives(words: list[str], index: int) -> str:
     previous = before(words, index)
-    if previous in ("he", "she", "it", "who", "that", "which") or part_of_speech(words, index) == "V":
+    if (
+        previous in ("he", "she", "it", "who", "that", "which")
+        or part_of_speech(words, index) == "V"
+    ):
         return "V"
-    noun = previous in grammar.DETERMINERS or previous in grammar.NUMBERS or grammar.is_adjective(previous)
-    named = after(words, index) in ("in", "at", "on", "with", "here", "there", "near", "alone", "by")
+    noun = (
+        previous in grammar.DETERMINERS
+        or previous in grammar.NUMBERS
+        or grammar.is_adjective(previous)
+    )
+    named = after(words, index) in (
+        "in",
+        "at",
+        "on",
+        "with",
+        "here",
+        "there",
+        "near",
+        "alone",
+        "by",
+    )
     return "V" if named and not noun and previous not in grammar.PREPOSITIONS | {"'s"} else ""
 
 
@@ -278,7 +325,15 @@ def _resume(words: list[str], index: int) -> str:
 
 
 def _refuse(words: list[str], index: int) -> str:
-    collects = after(words, index) in ("collection", "collectors", "bin", "bins", "dump", "heap", "disposal")
+    collects = after(words, index) in (
+        "collection",
+        "collectors",
+        "bin",
+        "bins",
+        "dump",
+        "heap",
+        "disposal",
+    )
     part = part_of_speech(words, index)
     return "N" if collects or (part in "NA" and after(words, index) != "to" and index) else ""
 

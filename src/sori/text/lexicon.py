@@ -80,7 +80,9 @@ class PackedLexicon:
 
 def pack(entries: Mapping[str, Readings], path: Path) -> None:
     """Write a packed lexicon."""
-    letters = sorted({letter for readings in entries.values() for r in readings.values() for letter in r})
+    letters = sorted({
+        letter for readings in entries.values() for r in readings.values() for letter in r
+    })
     code = {ord(letter): 128 + i for i, letter in enumerate(letters)}
     first, blocks, block = [], [], b""
     for word in sorted(entries):
@@ -88,7 +90,10 @@ def pack(entries: Mapping[str, Readings], path: Path) -> None:
             first.append(word)
         readings = entries[word]
         tagged = [tag + readings[tag] for tag in sorted(readings) if tag]
-        line = "|".join([readings[""].translate(code), *(t[0] + t[1:].translate(code) for t in tagged)])
+        line = "|".join([
+            readings[""].translate(code),
+            *(t[0] + t[1:].translate(code) for t in tagged),
+        ])
         block += b"\n" + word.encode("ascii") + b"\t" + line.encode("latin-1")
         if len(block) > BLOCK_BYTES:
             blocks.append(zlib.compress(block + b"\n", 9))
@@ -110,7 +115,8 @@ def read_user_lexicon(path: Path, accent: str) -> dict[str, str]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as problem:
         raise SoriError(
-            f"lexicon {path} cannot be read ({problem}); give a UTF-8 text file of lines 'word phonemes'"
+            f"lexicon {path} cannot be read ({problem}); "
+            "give a UTF-8 text file of lines 'word phonemes'"
         ) from problem
     return dict(_user_entries(lines, path, accent))
 

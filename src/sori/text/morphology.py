@@ -10,7 +10,14 @@ _HISS = "szʃʒʧʤ"
 _UNVOICED = "ptkfθ"
 _TAPPED = re.compile("(?<=[AIOWYiuæɑɔəɛɪʊʌɹ])t$")
 _PREFIXES = {
-    "us": {"un": "ʌn", "non": "nˌɑn", "re": "ɹˌi", "over": "ˌOvəɹ", "under": "ˌʌndəɹ", "mis": "mɪs"},
+    "us": {
+        "un": "ʌn",
+        "non": "nˌɑn",
+        "re": "ɹˌi",
+        "over": "ˌOvəɹ",
+        "under": "ˌʌndəɹ",
+        "mis": "mɪs",
+    },
     "gb": {"un": "ʌn", "non": "nˌɒn", "re": "ɹˌi", "over": "ˌQvə", "under": "ˌʌndə", "mis": "mɪs"},
 }
 _WEAK_I = {"us": "ᵻ", "gb": "ɪ"}
@@ -132,9 +139,9 @@ def _adverb(word: str, accent: str, lookup: Lookup) -> str | None:
 
 def _suffixed(word: str, accent: str, lookup: Lookup) -> str | None:
     for suffix, phonemes in (("ness", "nəs"), ("less", "ləs"), ("ful", "fəl"), ("ment", "mənt")):
-        if word.endswith(suffix) and len(word) > len(suffix) + 2:
-            if stem := lookup(word[: -len(suffix)], ""):
-                return stem + phonemes
+        base = word.removesuffix(suffix)
+        if 2 < len(base) < len(word) and (stem := lookup(base, "")):
+            return stem + phonemes
     return None
 
 

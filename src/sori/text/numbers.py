@@ -1,14 +1,16 @@
 """Numbers in words: cardinals, ordinals, years, digits one by one, decimals, fractions."""
 
-ONES = (
+from sori.text.wordlist import word_list
+
+ONES = word_list(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
     "sixteen seventeen eighteen nineteen"
-).split()
-TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
-SCALES = (
+)
+TENS = word_list("_ _ twenty thirty forty fifty sixty seventy eighty ninety")
+SCALES = word_list(
     "_ thousand million billion trillion quadrillion quintillion sextillion septillion octillion "
     "nonillion decillion"
-).split()
+)
 LONGEST_CARDINAL = 3 * len(SCALES)  # digits; beyond that a number is read digit by digit
 IRREGULAR_ORDINALS = {
     "one": "first",

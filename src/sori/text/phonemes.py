@@ -108,7 +108,9 @@ def from_ipa(spelling: str) -> str:
 
 def unknown_letters(phonemes: str) -> str:
     """Return the characters of a phoneme string that no voice can read, each once."""
-    return "".join(dict.fromkeys(c for c in phonemes if c not in _LETTERS and c not in PAUSES + " "))
+    return "".join(
+        dict.fromkeys(c for c in phonemes if c not in _LETTERS and c not in PAUSES + " ")
+    )
 
 
 def common_letters(phonemes: str, accent: str) -> str:
@@ -122,6 +124,7 @@ def common_letters(phonemes: str, accent: str) -> str:
         if rare in phonemes:
             phonemes = phonemes.replace(rare, common)
     return phonemes
+
 
 # Ids of a voice that is trained from here on; a trained voice carries its own list. `_` is silence.
 SYMBOLS = "_ " + PAUSES + STRESS + VOWELS + CONSONANTS

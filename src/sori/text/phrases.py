@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from sori.text.tokens import Kind, Token
+from sori.text.wordlist import word_set
 
 LONGEST_PHONEMES = 350  # longer inputs than any that a voice learned from
 _STRENGTH = {"?": 5, "!": 4, ".": 3, ":": 2, ";": 2, ",": 1}
-_JOINTS = frozenset(
-    "and but or nor that which who because while when where if so for as with to of in".split()
+_JOINTS = word_set(
+    "and but or nor that which who because while when where if so for as with to of in"
 )
 
 
@@ -35,7 +36,15 @@ def join(pieces: list[Piece], final: str) -> str:
             text.append(piece.phonemes)
             mark = ""
     closing = mark if mark and mark in ".!?" else final
-    return "".join(text) + closing if text else ""
+    return _with_main_stress("".join(text)) + closing if text else ""
+
+
+def _with_main_stress(phonemes: str) -> str:
+    """Give a sentence of weak words ("What?") a main stress, on the last that has any."""
+    if "ˈ" in phonemes or "ˌ" not in phonemes:
+        return phonemes
+    head, _, tail = phonemes.rpartition("ˌ")
+    return f"{head}ˈ{tail}"
 
 
 def phrases(pieces: list[Piece]) -> Iterator[tuple[list[Piece], bool]]:

@@ -6,10 +6,10 @@ from typing import NamedTuple
 from sori.text.accents import british
 from sori.text.lexicon import DATA, PackedLexicon, Readings
 from sori.text.morphology import derive, derive_compound, derive_prefixed, plural_ending
-
+from sori.text.wordlist import word_set
 
 # "ninety-nine" is read part by part: dictionaries list some such numbers, but not evenly.
-_TENS = frozenset("twenty thirty forty fifty sixty seventy eighty ninety".split())
+_TENS = word_set("twenty thirty forty fifty sixty seventy eighty ninety")
 
 
 class Reading(NamedTuple):

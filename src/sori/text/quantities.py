@@ -15,6 +15,7 @@ from sori.text.numbers import (
 from sori.text.scanner import Place, Rule, after, next_word
 from sori.text.tokens import spelled
 from sori.text.units import UNIT_PATTERN, unit_name
+from sori.text.wordlist import word_set
 
 NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
 SCALE = {
@@ -54,12 +55,12 @@ _PARTS = {"penny": "pence", "sen": "sen", "paisa": "paise"}
 _SYMBOL = r"US\$|A\$|C\$|[$£€¥₹]"
 _CODE = "USD|EUR|GBP|JPY|CHF"
 # Words that make four digits before or behind them a year, or keep them from being one.
-_BEFORE_YEAR = frozenset(
+_BEFORE_YEAR = word_set(
     "in since by until till before after during from circa of year spring summer autumn fall "
     "winter early late mid january february march april may june july august september october "
-    "november december".split()
+    "november december"
 )
-_NOT_PLURALS = frozenset("was is has as this his its us across towards always".split())
+_NOT_PLURALS = word_set("was is has as this his its us across towards always")
 
 
 def amount(text: str, scale: str = "") -> str:
@@ -165,7 +166,7 @@ def read_measure(found: re.Match[str], place: Place) -> str | None:
     return f"{_sign(sign)}{amount(number)} {unit_name(unit, single)}"
 
 
-_WORDS_TOO = frozenset("in oz. no. ha".split())
+_WORDS_TOO = word_set("in oz. no. ha")
 
 
 def _sign(sign: str | None) -> str:
@@ -233,7 +234,9 @@ def _counts_things(found: re.Match[str], place: Place) -> bool:
     behind = next_word(found)
     if place.previous().lower() in _BEFORE_YEAR or not behind.islower():
         return False
-    return behind.endswith("s") and behind not in _NOT_PLURALS or behind in ("people", "men", "women")
+    return (
+        behind.endswith("s") and behind not in _NOT_PLURALS or behind in ("people", "men", "women")
+    )
 
 
 RULES = (
@@ -259,7 +262,8 @@ RULES = (
     Rule(r"([0-9][0-9,]*)(?:st|nd|rd|th)(?![A-Za-z])", read_ordinal),
     Rule(rf"({NUMBER})(?:\s?[x×]\s?({NUMBER})|x(?![A-Za-z]))", read_product),
     Rule(
-        rf"(?P<sign>[-−+±])?(?P<number>{NUMBER})(?P<gap>[ -]?)(?P<unit>{UNIT_PATTERN})(?![A-Za-z0-9])",
+        rf"(?P<sign>[-−+±])?(?P<number>{NUMBER})(?P<gap>[ -]?)"
+        rf"(?P<unit>{UNIT_PATTERN})(?![A-Za-z0-9])",
         read_measure,
     ),
     Rule(rf"({NUMBER})\s?({_SCALES})(?![A-Za-z])", read_scaled),

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from sori.text.wordlist import word_set
 from sori.text.words import ABBREVIATIONS, COUNTED, TITLES
 
 LONGEST_CHARACTERS = 1200  # a passage beyond this is cut before anything else is done with it
@@ -20,12 +21,12 @@ _CUT = (
     re.compile(r"\s"),
 )
 # A capital behind an abbreviation is mostly a name; these words are not names.
-_OPENERS = frozenset(
+_OPENERS = word_set(
     "the a an he she it they we i you this that these those his her its their our my your in on at "
     "but and or so if when while as after before for from to there here then what who how why "
-    "where one some many most all no not only however although because since until with by".split()
+    "where one some many most all no not only however although because since until with by"
 )
-_UNITS = frozenset("in ft lb lbs oz mi yd min sec hr hrs gal sq approx max mm cm km kg".split())
+_UNITS = word_set("in ft lb lbs oz mi yd min sec hr hrs gal sq approx max mm cm km kg")
 _NEXT = re.compile(r"\s*[\"'“‘(\[]*([A-Za-z]+|[0-9])?")
 
 

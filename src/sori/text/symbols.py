@@ -90,7 +90,9 @@ def read_initials(found: re.Match[str], place: Place) -> str:
 
 SPECIAL = (
     Rule(r"(?<![A-Za-z])([A-Z]{1,3})&([A-Z]{1,3})(?![A-Za-z])", read_initials),
-    Rule(r"(?<![A-Za-z0-9])(?:(?i:and/or|w/o)(?![A-Za-z])|[wW]/(?=\s)|24/7(?![0-9/]))", read_either),
+    Rule(
+        r"(?<![A-Za-z0-9])(?:(?i:and/or|w/o)(?![A-Za-z])|[wW]/(?=\s)|24/7(?![0-9/]))", read_either
+    ),
     Rule(r"(?<=[0-9A-Za-z)]\s)[-−](?=\s[0-9])", read_minus),
 )
 RULES = (

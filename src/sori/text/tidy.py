@@ -4,6 +4,8 @@ import re
 import unicodedata
 from typing import NamedTuple
 
+from sori.text.wordlist import word_list
+
 # Characters outside ASCII that some reader speaks or that shape the sentence.
 KEPT = "£€¥₹¢°²³×÷±−≈≤≥≠√∞µ…–—№§‰©®™→"
 _PLAIN = {
@@ -64,13 +66,13 @@ _PLAIN = {
     "\u2029": " ",
     "\x85": " ",
 }
-_GREEK = (
+_GREEK = word_list(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho "
     "sigma sigma tau upsilon phi chi psi omega"
-).split()
-_GREEK_NAME = {
-    chr(base + i): name for base in (0x391, 0x3B1) for i, name in enumerate(_GREEK)
-} | {"µ": "micro"}
+)
+_GREEK_NAME = {chr(base + i): name for base in (0x391, 0x3B1) for i, name in enumerate(_GREEK)} | {
+    "µ": "micro"
+}
 _LONE_GREEK = re.compile("(?<![\u0370-\u03ff])[\u0391-\u03c9](?![\u0370-\u03ff])")
 _FRACTION = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞])")
 _PLAIN_TEXT = re.compile(r"[\t\n\r\f\v -~]*")
@@ -125,5 +127,5 @@ def _known(character: str) -> str | None:
 
 def name_of(character: str) -> str:
     """Name a character for people: itself if it can be shown, and what Unicode calls it."""
-    name = unicodedata.name(character, f"U+{ord(character):04X}").lower()
+    name = unicodedata.name(character, "").lower() or f"U+{ord(character):04X}"
     return f"{character} ({name})" if character.isprintable() else name

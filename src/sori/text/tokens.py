@@ -16,7 +16,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One piece of a sentence. `written` is empty after the first of several words for one piece."""
+    """One piece of a sentence; `written` stands with the first of the words that speak it."""
 
     kind: Kind
     spoken: str

@@ -5,6 +5,7 @@ import re
 from sori.text.roman import as_roman
 from sori.text.scanner import Place, Rule, after, next_word
 from sori.text.tokens import Kind, Token, spelled
+from sori.text.wordlist import word_set
 
 # The full stop belongs to the word, and a name follows.
 TITLES = {
@@ -105,12 +106,12 @@ COUNTED = {
     "c": "circa",
 }
 # Words of their own in lower case, so the capital decides.
-_CAPITAL_ONLY = frozenset(
+_CAPITAL_ONLY = word_set(
     "gen col sen rep hon gov pres mt ft adm maj co inc est mar jun jul dec sep oct nov jan feb apr "
-    "aug mon tue tues wed thu thur thurs fri ca rev lt art sec".split()
+    "aug mon tue tues wed thu thur thurs fri ca rev lt art sec"
 )
 # British spelling leaves the full stop out.
-_BARE = frozenset("mr mrs ms dr prof vs etc jr sr ltd messrs".split())
+_BARE = word_set("mr mrs ms dr prof vs etc jr sr ltd messrs")
 _DOTTED = {
     "e.g.": "for example",
     "i.e.": "that is",
@@ -127,20 +128,20 @@ _SPECIAL = {
     "aka": spelled("AKA"),
 }
 # Short words that people write in capitals for emphasis; other short capitals are spelled.
-_STRESSED = frozenset(
+_STRESSED = word_set(
     "the and not all any you your was are were yes no now one two new how why who what when where "
     "had has have his her him its our out can did do does for from but get got let may see too use "
     "way day old big bad good off on in is be by my so to up we he she they them this that then "
     "than very only ever must more most some such stop wait help love hate go if or an as at of me "
-    "us it i a".split()
+    "us it i a"
 )
-_SPELLED_ANYWAY = frozenset("US IT".split())
+_SPELLED_ANYWAY = word_set("US IT")
 # A capital letter after these names something: "vitamin A", "plan B".
-_LETTERED = frozenset(
+_LETTERED = word_set(
     "vitamin plan section grade group type class hepatitis exhibit option appendix letter block "
-    "category team level note key point room unit gate terminal building".split()
+    "category team level note key point room unit gate terminal building"
 )
-_SHORTENED = frozenset("eg vs etc".split())
+_SHORTENED = word_set("eg vs etc")
 _VOWELS = re.compile("[AEIOUY]")
 _CAMEL = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _NUMBER_AHEAD = re.compile(r"\s*(?:[0-9]|[IVXLC]+\b)")
@@ -194,7 +195,7 @@ def _saint_or_street(found: re.Match[str], place: Place) -> str | None:
     return name
 
 
-_BEFORE_SAINT = frozenset("mount fort port lake the in at and of from to".split())
+_BEFORE_SAINT = word_set("mount fort port lake the in at and of from to")
 
 
 def read_initial(found: re.Match[str], place: Place) -> list[Token] | None:
@@ -220,7 +221,7 @@ def read_word(found: re.Match[str], place: Place) -> str | list[Token]:
         return _single(found, place)
     if text.isupper():
         return as_roman(found, place) or _capitals(text, place)
-    if re.fullmatch("[A-Z]{2,}'?s", text) and not text[:-1].rstrip("'") in _STRESSED:
+    if re.fullmatch("[A-Z]{2,}'?s", text) and text[:-1].rstrip("'") not in _STRESSED:
         return _capitals_with_s(text, place)
     if text[1:].islower() or place.knows(text) or "-" in text or "'" in text:
         return [Token(Kind.WORD, text, text)]
@@ -240,7 +241,11 @@ def _single(found: re.Match[str], place: Place) -> str | list[Token]:
 def _capitals(text: str, place: Place) -> str | list[Token]:
     lower = text.lower()
     if "-" in text:
-        parts = [_capitals(part, place) if len(part) > 1 else spelled(part) for part in text.split("-") if part]
+        parts = [
+            _capitals(part, place) if len(part) > 1 else spelled(part)
+            for part in text.split("-")
+            if part
+        ]
         return " ".join(p if isinstance(p, str) else p[0].spoken for p in parts)
     if text in _SPELLED_ANYWAY:
         return spelled(text)
@@ -271,7 +276,9 @@ def _mixed(text: str, place: Place) -> str | list[Token]:
     if len(parts) < 2 or "".join(parts) != text:
         return [Token(Kind.WORD, text, text)]
     return " ".join(
-        spelled(part.upper()) if len(part) == 1 or (part.isupper() and not place.knows_exactly(part)) else part
+        spelled(part.upper())
+        if len(part) == 1 or (part.isupper() and not place.knows_exactly(part))
+        else part
         for part in parts
     )
 
@@ -291,9 +298,7 @@ def read_mark(found: re.Match[str], place: Place) -> list[Token] | None:
     return [Token(Kind.MARK, mark, text)]
 
 
-ABBREVIATED = "|".join(
-    sorted({*TITLES, *ABBREVIATIONS, *COUNTED, "st"}, key=len, reverse=True)
-)
+ABBREVIATED = "|".join(sorted({*TITLES, *ABBREVIATIONS, *COUNTED, "st"}, key=len, reverse=True))
 RULES = (
     Rule(r"(?<![A-Za-z])(?:[A-Za-z]\.){2,}", read_dotted),
     Rule(rf"(?<![A-Za-z])((?i:{ABBREVIATED}))\.", read_abbreviation),

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from sori.text import numbers
 from sori.text.roman import value_of
+from sori.text.wordlist import word_list
 
 WORDS = {w: i for i, w in enumerate(numbers.ONES)} | {
     w: 10 * i for i, w in enumerate(numbers.TENS) if i > 1
@@ -36,7 +37,7 @@ def test_roman_letters_have_their_value(number):
     letters, rest = "", number
     for value, sign in zip(
         (1000, 900, 500, 400, 100, 90, 50, 40, 10, 9, 5, 4, 1),
-        "M CM D CD C XC L XL X IX V IV I".split(),
+        word_list("M CM D CD C XC L XL X IX V IV I"),
         strict=True,
     ):
         letters, rest = letters + sign * (rest // value), rest % value

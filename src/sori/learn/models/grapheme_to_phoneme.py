@@ -15,7 +15,6 @@ of the letters; blocks are pre-norm with one feed-forward layer instead of two h
 from collections.abc import Iterator
 from dataclasses import dataclass as plain_dataclass
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from pydantic.dataclasses import dataclass
