@@ -1,5 +1,6 @@
 """An utterance: one spoken piece of a text, with the time of every word and phoneme."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -8,6 +9,9 @@ import numpy as np
 
 from sori.core.audio import Audio
 from sori.speak.pieces import SOUNDS, has_sound
+
+# The space between letters that are read one by one, as in "U S": one word in phonemes.
+INITIALS = re.compile(r"(?<=\b[A-Z]) (?=[A-Z]\b)")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,10 @@ def word_labels(spoken: str, phonemes: str) -> list[str]:
     """Spellings of the words in `phonemes`, or their phonemes where the numbers differ."""
     words = [word for word in spoken.split() if any(letter.isalnum() for letter in word)]
     sounds = [group for group in phonemes.split() if has_sound(group)]
-    return words if len(words) == len(sounds) else sounds
+    for labels in (words, INITIALS.sub("", " ".join(words)).split()):
+        if len(labels) == len(sounds):
+            return labels
+    return sounds
 
 
 def word_timings(symbols: Sequence[Timing], labels: Iterator[str]) -> tuple[Timing, ...]:

@@ -102,7 +102,7 @@ class Voice:
         """
         manner = Manner(speaker, speed, pitch, energy, seed)
         utterances = self.speak(self.read(text, speaker), manner, prompt=True)
-        return (each.audio for each in warn_of_skipped(utterances) if len(each.audio.samples))
+        return audible(utterances)
 
     def read(self, text: str, speaker: str | None = None) -> Iterator[Sentence]:
         """Sentences of a text, read in the accent of a speaker."""
@@ -207,7 +207,10 @@ class Voice:
         return Audio(samples, self.card.sample_rate)
 
     def join(self, utterances: Iterable[Utterance]) -> Audio:
-        samples = [each.audio.samples for each in warn_of_skipped(utterances)]
+        samples: list[np.ndarray] = []
+        for utterance in utterances:
+            warn_of_skipped(utterance, frames=4)
+            samples.append(utterance.audio.samples)
         return Audio(np.concatenate(samples), self.card.sample_rate)
 
     def front_end(self, accent: str) -> FrontEnd:
@@ -217,11 +220,17 @@ class Voice:
             return self.front_ends[accent]
 
 
-def warn_of_skipped(utterances: Iterable[Utterance]) -> Iterator[Utterance]:
+def audible(utterances: Iterable[Utterance]) -> Iterator[Audio]:
     for utterance in utterances:
-        if utterance.skipped:
-            warnings.warn(f"skipped {', '.join(utterance.skipped)}", stacklevel=4)
-        yield utterance
+        warn_of_skipped(utterance, frames=3)
+        if len(utterance.audio.samples):
+            yield utterance.audio
+
+
+def warn_of_skipped(utterance: Utterance, frames: int) -> None:
+    """Warn at the line of the caller's caller, `frames` up, which gave the text."""
+    if utterance.skipped:
+        warnings.warn(f"skipped {', '.join(utterance.skipped)}", stacklevel=frames)
 
 
 def nothing_spoken(skipped: Sequence[str]) -> str:

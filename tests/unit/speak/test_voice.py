@@ -108,6 +108,12 @@ def test_timings_follow_the_durations(voice):
     assert words[-1].end_seconds <= utterance.audio.seconds
 
 
+def test_letters_read_one_by_one_are_one_word(voice):
+    (utterance,) = voice.speak(voice.read("The U.S. sent it."), Manner())
+
+    assert [word.label for word in utterance.words] == ["The", "US", "sent", "it"]
+
+
 def test_timings_of_a_second_sentence_count_the_pause_before_it(voice):
     _, second = voice.speak(voice.read(TEXT), Manner())
 
