@@ -328,19 +328,20 @@ def prepare(options: argparse.Namespace) -> tuple[dict[str, System], Path, Run]:
     systems = {"sori": sori(voice, None)}
     systems |= {f"sori-{name}": sori(voice, name) for name in options.speakers}
     systems |= rivals()
+    WORK.mkdir(parents=True, exist_ok=True)
+    texts = SENTENCES.read_text(encoding="utf-8").splitlines()[: options.sentences]
+    sentences = WORK / "sentences.txt"
+    sentences.write_text("\n".join(texts) + "\n", encoding="utf-8")
+    parts = [sentences.read_bytes(), *(file.read_bytes() for file in systems["sori"].voice)]
+    key = hashlib.sha256(b"".join(parts) + git("rev-parse", "HEAD:src").encode()).hexdigest()
     if options.only:
+        if strange := set(options.only) - systems.keys():
+            raise SystemExit(f"no system {', '.join(strange)}; there are {', '.join(systems)}")
         chosen = {name for name in systems if name.startswith("sori-") and "sori" in options.only}
         systems = {name: systems[name] for name in systems if name in chosen | set(options.only)}
     for name, system in systems.items():
         if not system.voice:
             raise SystemExit(f"{name} has no voice in its package; name one with --voice")
-    WORK.mkdir(parents=True, exist_ok=True)
-    texts = SENTENCES.read_text(encoding="utf-8").splitlines()[: options.sentences]
-    sentences = WORK / "sentences.txt"
-    sentences.write_text("\n".join(texts) + "\n", encoding="utf-8")
-    spoken = [file for name in systems if name.startswith("sori") for file in systems[name].voice]
-    parts = [sentences.read_bytes(), *(file.read_bytes() for file in spoken[:1])]
-    key = hashlib.sha256(b"".join(parts) + git("rev-parse", "HEAD:src").encode()).hexdigest()
     return systems, sentences, Run(key, options.fresh)
 
 
