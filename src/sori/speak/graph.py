@@ -72,6 +72,8 @@ class Graph:
             raise SoriError(f"{self.path} failed to speak: {first_line(error)}; {MEND}") from error
         durations, *frames = (np.asarray(output)[0] for output in outputs)
         wave = frames[0] if self.synthesis is None else self.filter(frames, manner.seed)
+        if wave.ndim != 1 or durations.shape != (len(ids),):
+            raise SoriError(f"{self.path} spoke in shapes that no voice has; {MEND}")
         if not np.isfinite(wave).all():
             raise SoriError(f"{self.path} spoke numbers that are not finite; {MEND}")
         return Spoken(wave, durations * self.card.frame_samples)

@@ -195,6 +195,40 @@ def test_a_graph_with_other_inputs_is_told(tmp_path):
         Voice(path)
 
 
+def test_numbers_that_are_not_finite_never_reach_a_file(tmp_path):
+    broken = Voice(write_voice(tmp_path / "broken.onnx", loudness=float("nan")))
+
+    with pytest.raises(SoriError, match="not finite"):
+        broken.say("Hello.")
+
+
+def test_a_graph_whose_outputs_have_another_shape_is_told(tmp_path):
+    import onnx
+    from onnx import helper
+
+    path = write_voice(tmp_path / "deep.onnx")
+    model = onnx.load(path)
+    outputs = [node for node in model.graph.output if node.name != "durations"]
+    model.graph.node.append(
+        helper.make_node("Unsqueeze", ["durations", "constant_of_axis"], ["longer"])
+    )
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.int64([0]), "constant_of_axis"))
+    for node in model.graph.node:
+        node.output[:] = [
+            {"durations": "inner", "longer": "durations"}.get(n, n) for n in node.output
+        ]
+        node.input[:] = [{"durations": "inner"}.get(n, n) for n in node.input]
+    del model.graph.output[:]
+    model.graph.output.extend([
+        helper.make_tensor_value_info("durations", onnx.TensorProto.INT64, [1, 1, "N"]),
+        *outputs,
+    ])
+    onnx.save(model, path)
+
+    with pytest.raises(SoriError, match="shapes that no voice has"):
+        Voice(path).say("Hello.")
+
+
 def test_a_lexicon_of_the_user_is_heard(voice_file, tmp_path):
     lexicon = tmp_path / "mine.txt"
     lexicon.write_text("sori\tsˈOɹi\n", encoding="utf-8")
