@@ -1,6 +1,7 @@
 """The graph of a voice in onnxruntime: phoneme ids in, a wave and durations out."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import onnxruntime
 from sori.core.errors import SoriError
 from sori.speak.card import MEND, Card
 from sori.speak.manner import Manner
-from sori.speak.source_filter import Filters, Synthesis, synthesise
+from sori.speak.source_filter import Filters, Synthesis, noise_bank, synthesise
 
 INPUTS = ("ids", "speaker", "speed", "pitch", "energy")
 OUTPUTS = {
@@ -37,16 +38,28 @@ class Graph:
         self.path = path
         self.card = card
         self.threads = threads or default_threads()
-        self.session = open_session(path, self.threads)
         self.outputs = OUTPUTS[card.synthesis["kind"]]
-        self.check_names()
         self.synthesis = None
-        if card.synthesis["kind"] == "source-filter":
-            sizes = {key: size for key, size in card.synthesis.items() if key != "kind"}
+        if card.synthesis["kind"] == "wave":
+            self.session = open_session(path, self.threads)
+        else:
+            self.session = self.open_with_noise()
+        self.check_names()
+
+    def open_with_noise(self) -> onnxruntime.InferenceSession:
+        """Open the session; while it is built, which leaves Python idle, make the usual noise."""
+        sizes = {key: size for key, size in self.card.synthesis.items() if key != "kind"}
+        with ThreadPoolExecutor(max_workers=1) as pool:
             try:
                 self.synthesis = Synthesis(**sizes)
+                noise = pool.submit(noise_bank, self.synthesis, Manner().seed)
+                session = open_session(self.path, self.threads)
+                noise.result()
             except (TypeError, ValueError) as error:
-                raise SoriError(f"the card of {path} cannot be used: {error}; {MEND}") from error
+                raise SoriError(
+                    f"the card of {self.path} cannot be used: {error}; {MEND}"
+                ) from error
+        return session
 
     def check_names(self) -> None:
         inputs = {node.name for node in self.session.get_inputs()}

@@ -229,6 +229,20 @@ def test_a_graph_whose_outputs_have_another_shape_is_told(tmp_path):
         Voice(path).say("Hello.")
 
 
+@pytest.mark.parametrize(
+    "synthesis",
+    [
+        {"kind": "source-filter"},
+        {"kind": "source-filter", "hop_samples": 300, "window_samples": 99, "fft_samples": 9},
+    ],
+)
+def test_sizes_of_frames_that_cannot_be_are_told(tmp_path, synthesis):
+    path = write_voice(tmp_path / "odd.onnx", kind="source-filter", synthesis=synthesis)
+
+    with pytest.raises(SoriError, match=r"card of .*odd\.onnx cannot be used"):
+        Voice(path)
+
+
 def test_a_lexicon_of_the_user_is_heard(voice_file, tmp_path):
     lexicon = tmp_path / "mine.txt"
     lexicon.write_text("sori\tsˈOɹi\n", encoding="utf-8")
