@@ -91,6 +91,23 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(start, somewhere):
     assert not list(somewhere.iterdir())
 
 
+def test_a_terminal_without_unicode_is_enough(start, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    out, complaint = start("phonemes", "Hello 漢 there.").communicate(timeout=30)
+
+    assert out.startswith(b"text")
+    assert complaint == b""
+
+
+def test_bytes_that_are_no_text_are_skipped_or_told(start):
+    process = start("say", "--voice", "tiny", "--out", "a.wav", "Hello \udcff there.")
+    _, complaint = process.communicate(timeout=30)
+
+    assert process.returncode == 0
+    assert b"skipped" in complaint
+    assert b"Traceback" not in complaint
+
+
 def peak_megabytes(program, *words):
     """Peak memory of a program that runs `sori` with these words."""
     measure = (

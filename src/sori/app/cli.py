@@ -1,16 +1,18 @@
 """The command `sori`. What a command needs is imported inside it, so that help answers at once."""
 
-import contextlib
+import io
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
 
+from sori.app.corpus_command import corpus
+from sori.app.eval_command import eval_command
+from sori.app.learning import learning_half
 from sori.core.errors import SoriError
 
 app = typer.Typer(
@@ -77,19 +79,6 @@ def print_version(wanted: bool) -> bool:
         typer.echo(f"sori {version('sori')}")
         raise typer.Exit
     return wanted
-
-
-@contextlib.contextmanager
-def learning_half() -> Iterator[None]:
-    """Name the extra where a package of the learning half is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "sori").startswith("sori"):
-            raise
-        raise SoriError(
-            f'{error.name} is not installed, and learning needs it; pip install "sori[train]"'
-        ) from error
 
 
 @app.callback()
@@ -209,6 +198,10 @@ def export(
     typer.echo(f"wrote {out}; greatest difference from the networks: {greatest}", err=True)
 
 
+app.command("eval")(eval_command)
+app.add_typer(corpus, name="corpus")
+
+
 def print_row(row: dict) -> None:
     """A line of a training's log: what was measured, in the order it came."""
     typer.echo("  ".join(f"{name} {value:g}" for name, value in row.items()))
@@ -218,6 +211,7 @@ def add_commands_of_the_learning_half() -> None:
     """Join the commands that have files of their own; they too import PyTorch only when run."""
     from sori.app.corpus_command import corpus
     from sori.app.eval_command import eval_command
+from sori.app.learning import learning_half
 
     app.add_typer(corpus, name="corpus")
     app.command("eval")(learning_half()(eval_command))
@@ -229,6 +223,10 @@ add_commands_of_the_learning_half()
 def main() -> None:
     """Run the command line; faults in what the user gave are one line and exit status 2."""
     signal.signal(signal.SIGTERM, stop)
+    for stream in (sys.stdout, sys.stderr):
+        # Phonemes and skipped characters may be more than a terminal's encoding knows.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="sori")
     except SoriError as error:

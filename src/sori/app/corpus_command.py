@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sori.app.learning import learning_half
+
 if TYPE_CHECKING:
     from sori.learn.data.cache import Cache
 
@@ -30,8 +32,6 @@ def prepare(
     accent: Accent = "us",
 ) -> None:
     """Compute waves, mels, F0 and energy once; read the texts that bring no phonemes."""
-    from sori.app.cli import learning_half
-
     with learning_half():
         from sori.learn.data.cache import Cache, prepare
         from sori.learn.data.corpora import read_pipe_separated
@@ -51,8 +51,6 @@ def prepare(
 @corpus.command()
 def align(names: Names, aligner: Aligner, cache: CacheFolder = Path("runs/cache")) -> None:
     """Find how long every phoneme lasts, with a trained aligner."""
-    from sori.app.cli import learning_half
-
     with learning_half():
         from sori.learn.training.labels import align
 
@@ -64,8 +62,6 @@ def align(names: Names, aligner: Aligner, cache: CacheFolder = Path("runs/cache"
 @corpus.command()
 def predict(names: Names, acoustic: Acoustic, cache: CacheFolder = Path("runs/cache")) -> None:
     """Make the mels that an acoustic model would, to fine-tune a vocoder on them."""
-    from sori.app.cli import learning_half
-
     with learning_half():
         from sori.learn.training.labels import predict_mels
 

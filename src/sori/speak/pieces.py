@@ -8,8 +8,8 @@ from sori.text.phonemes import CONSONANTS, PAUSES, VOWELS
 CLAUSE_ENDS = ",;:—…)”"
 SOUNDS = frozenset(VOWELS + CONSONANTS)
 SPACE_PAUSE_SECONDS = 0.06
-# Phonemes. Some sixteen seconds, as long as the sentences that voices learn from; beyond it they are
-# guessing, and memory grows.
+# Phonemes. Some sixteen seconds, as long as the sentences that voices learn from: beyond it they
+# guess, and memory grows.
 LONGEST = 240
 # Phonemes. The first piece of a stream is what a listener waits for; a clause of less than the
 # minimum sounds cut off rather than phrased.
