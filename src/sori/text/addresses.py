@@ -83,7 +83,8 @@ def read_telephone(found: re.Match[str], place: Place) -> str | None:
     """Read a telephone number digit by digit, with a pause between its groups."""
     text = found[0]
     groups = re.findall("[0-9]+", text)
-    if _YEARS.fullmatch(text):
+    spaced = " " in text and not {"-", ".", "("} & set(text)
+    if _YEARS.fullmatch(text) or (spaced and text[0] not in "+0"):
         return None
     if not 7 <= sum(map(len, groups)) <= 15:
         return None

@@ -118,7 +118,7 @@ def part_of_speech(words: list[str], index: int) -> str:
 
 
 def _after_to(words: list[str], index: int, following: str) -> str:
-    place = words.index("to", max(0, index - 4))
+    place = max(i for i in range(index) if words[i] == "to")
     if words[place - 1] in _NOUN_BEFORE_TO and place and not opens_noun(following):
         return "N"
     return "V"

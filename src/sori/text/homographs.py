@@ -223,7 +223,7 @@ def _dove(words: list[str], index: int) -> str:
 def _sow(words: list[str], index: int) -> str:
     return (
         "N"
-        if part_of_speech(words, index) in "NA" and before(words, index) not in grammar.MODALS
+        if part_of_speech(words, index) != "V" and before(words, index) not in grammar.MODALS
         else ""
     )
 
@@ -335,7 +335,7 @@ def _refuse(words: list[str], index: int) -> str:
         "disposal",
     )
     part = part_of_speech(words, index)
-    return "N" if collects or (part in "NA" and after(words, index) != "to" and index) else ""
+    return "N" if collects or (part != "V" and after(words, index) != "to" and index) else ""
 
 
 _SPECIAL: dict[str, Chooser] = {

@@ -7,6 +7,8 @@ from sori.text.phonemes import from_ipa, unknown_letters
 from sori.text.scanner import Place, Rule
 from sori.text.tokens import Kind, Token
 
+LONGEST_WORD = 200  # phonemes
+
 
 def checked(spelling: str) -> str:
     """Return phonemes in our letters.
@@ -19,6 +21,11 @@ def checked(spelling: str) -> str:
         raise SoriError(
             f"'{unknown}' in /{spelling}/ is no phoneme; write IPA for English, as in "
             "[data](/dˈeɪtə/)"
+        )
+    if len(phonemes) > LONGEST_WORD:
+        raise SoriError(
+            f"/{spelling[:20]}.../ has {len(phonemes)} phonemes, more than {LONGEST_WORD} for one "
+            "word; write it as several"
         )
     return phonemes
 

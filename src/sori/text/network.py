@@ -1,10 +1,9 @@
 """Reads words that no dictionary holds, with a small network of ours through onnxruntime."""
 
 import json
+from itertools import groupby
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from sori.text.phonemes import VOWELS, common_letters
 
@@ -40,15 +39,17 @@ class LetterReader:
         self._card = json.loads(metadata["sori.card"])
         self._letters = {c: i for i, c in enumerate(self._card["letters"]) if i}
 
-    def _guess(self, ids: list[int]) -> str:
+    def _guess(self, letters: list[int]) -> str:
+        import numpy as np
+
         inputs = {
-            "letters": np.array([ids], np.int64),
+            "letters": np.array([letters], np.int64),
             "accent": np.array([self._card["accents"].index(self._accent)], np.int64),
         }
         (scores,) = self._session.run(["scores"], inputs)
         best = scores[0].argmax(axis=1)
-        kept = best[np.insert(best[1:] != best[:-1], 0, True)]
-        return stressed("".join(self._card["symbols"][i] for i in kept if i))
+        ids = [i for i, _ in groupby(best.tolist()) if i]
+        return stressed("".join(self._card["symbols"][i] for i in ids))
 
 
 def stressed(phonemes: str) -> str:

@@ -113,8 +113,8 @@ def read_currency_code(found: re.Match[str], place: Place) -> str:
 
 def read_small_coins(found: re.Match[str], place: Place) -> str | None:
     """Read "50¢" and "20p"."""
-    count = int(found[1])
-    if found[2] == "¢":
+    count = int(found[0][:-1])
+    if found[0][-1] == "¢":
         return f"{cardinal(count)} {'cent' if count == 1 else 'cents'}"
     return f"{cardinal(count)} {'penny' if count == 1 else 'pence'}"
 
@@ -125,7 +125,8 @@ def read_mixed_fraction(found: re.Match[str], place: Place) -> str | None:
     if int(bottom) == 0 or (whole is None and (len(top) > 2 or len(bottom) > 3)):
         return f"{cardinal(top)} over {cardinal(bottom)}" if whole is None else None
     if whole is None:
-        return fraction(top, bottom)
+        same = top == bottom and len(top) > 1
+        return f"{cardinal(top)} {cardinal(bottom)}" if same else fraction(top, bottom)
     part = fraction(top, bottom)
     part = "a half" if part == "one half" else part
     part = "a quarter" if part == "one quarter" else part
@@ -159,13 +160,15 @@ def read_measure(found: re.Match[str], place: Place) -> str | None:
     sign, number, gap, unit = found.group("sign", "number", "gap", "unit")
     if gap == " " and unit in _WORDS_TOO and not re.match(r"\s*(?:[.,;:)]|$)", after(found)):
         return None
-    if gap == " " and unit in ("in", "a", "A", "K", "C", "F", "s"):
+    if gap == " " and unit in _LETTERS_TOO:
         return None
     attributive = place.previous().lower() in ("a", "an") and bool(next_word(found))
     single = number == "1" or gap == "-" or attributive
     return f"{_sign(sign)}{amount(number)} {unit_name(unit, single)}"
 
 
+# A letter apart from its number is more often a name than a unit: "item 5 B".
+_LETTERS_TOO = word_set("in A B J K N s")
 _WORDS_TOO = word_set("in oz. no. ha")
 
 
@@ -251,7 +254,7 @@ RULES = (
         rf"|(?P<first>{_CODE})\s?(?P<second>{NUMBER})",
         read_currency_code,
     ),
-    Rule(r"([0-9]+)(¢|p(?![A-Za-z]))", read_small_coins),
+    Rule(r"(?<![0-9])([0-9]+¢|[0-9]{1,2}p(?![A-Za-z0-9]))", read_small_coins),
     Rule(r"(?:([0-9]+)[ -])?([0-9]{1,4})/([0-9]{1,4})(?![0-9/])", read_mixed_fraction),
     Rule(
         rf"({NUMBER})\s?[–-]\s?({NUMBER})(?![0-9-])(?:\s?(%|(?:{UNIT_PATTERN})(?![A-Za-z])))?",

@@ -58,6 +58,15 @@ NAMES = {
 }
 
 
+_SLASHED = {
+    "and/or": "and or",
+    "w/o": "without",
+    "w/": "with",
+    "24/7": "twenty-four seven",
+    "9/11": "nine eleven",
+}
+
+
 def read_sign(found: re.Match[str], place: Place) -> str | list[Token]:
     """Read a sign by its name; signs of layout are silent."""
     name = NAMES.get(found[0][0])
@@ -67,10 +76,8 @@ def read_sign(found: re.Match[str], place: Place) -> str | list[Token]:
 
 
 def read_either(found: re.Match[str], place: Place) -> str | None:
-    """Read "and/or", "w/", "w/o", "24/7"."""
-    return {"and/or": "and or", "w/o": "without", "w/": "with", "24/7": "twenty-four seven"}[
-        found[0].lower()
-    ]
+    """Read "and/or", "w/", "w/o", "24/7", "9/11"."""
+    return _SLASHED[found[0].lower()]
 
 
 def read_slash(found: re.Match[str], place: Place) -> list[Token]:
@@ -91,7 +98,8 @@ def read_initials(found: re.Match[str], place: Place) -> str:
 SPECIAL = (
     Rule(r"(?<![A-Za-z])([A-Z]{1,3})&([A-Z]{1,3})(?![A-Za-z])", read_initials),
     Rule(
-        r"(?<![A-Za-z0-9])(?:(?i:and/or|w/o)(?![A-Za-z])|[wW]/(?=\s)|24/7(?![0-9/]))", read_either
+        r"(?<![A-Za-z0-9])(?:(?i:and/or|w/o)(?![A-Za-z])|[wW]/(?=\s)|(?:24/7|9/11)(?![0-9/]))",
+        read_either,
     ),
     Rule(r"(?<=[0-9A-Za-z)]\s)[-−](?=\s[0-9])", read_minus),
 )

@@ -26,6 +26,7 @@ class Token:
 
 # Separates letters that are to be spelled from words, inside the strings that readers return. Text
 # from a user never holds it: tidying maps every such dot to a full stop or a space.
+LONGEST_SPELLED = 12  # letters read in one breath
 SPELL = "\x00"
 
 
@@ -39,7 +40,10 @@ def of_reading(reading: str, written: str) -> list[Token]:
     tokens = []
     for piece in reading.split():
         if piece[0] == SPELL:
-            tokens.append(Token(Kind.LETTERS, _spaced(piece[1:]), written))
+            letters = piece[1:]
+            cuts = range(0, len(letters), LONGEST_SPELLED)
+            parts = [letters[i : i + LONGEST_SPELLED] for i in cuts]
+            tokens += [Token(Kind.LETTERS, _spaced(part), written) for part in parts]
         elif piece in ",.;:!?":
             tokens.append(Token(Kind.MARK, piece, written))
         else:

@@ -142,6 +142,7 @@ _LETTERED = word_set(
     "category team level note key point room unit gate terminal building"
 )
 _SHORTENED = word_set("eg vs etc")
+LONGEST_LETTERS = 45  # of an English word, with something to spare
 _VOWELS = re.compile("[AEIOUY]")
 _CAMEL = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _NUMBER_AHEAD = re.compile(r"\s*(?:[0-9]|[IVXLC]+\b)")
@@ -208,6 +209,8 @@ def read_initial(found: re.Match[str], place: Place) -> list[Token] | None:
 def read_word(found: re.Match[str], place: Place) -> str | list[Token]:
     """Read a word as a word, as letters, or as a number in roman letters."""
     text = found[0]
+    if len(text) > LONGEST_LETTERS:
+        return _parts(text)
     if text.islower() and len(text) > 1 and text not in _SHORTENED:
         return [Token(Kind.WORD, text, text)]
     if text in _SPECIAL:
@@ -226,6 +229,13 @@ def read_word(found: re.Match[str], place: Place) -> str | list[Token]:
     if text[1:].islower() or place.knows(text) or "-" in text or "'" in text:
         return [Token(Kind.WORD, text, text)]
     return _mixed(text, place)
+
+
+def _parts(text: str) -> list[Token]:
+    """Cut what is too long to be a word, so that a voice never meets it whole."""
+    cuts = range(0, len(text), LONGEST_LETTERS)
+    parts = [text[i : i + LONGEST_LETTERS] for i in cuts]
+    return [Token(Kind.WORD, part.lower(), part) for part in parts]
 
 
 def _single(found: re.Match[str], place: Place) -> str | list[Token]:

@@ -162,6 +162,18 @@ def test_a_long_sentence_reaches_the_voice_in_parts_that_it_can_hold(front_end):
     assert len(" ".join(s.spoken for s in sentences).split()) == 7 * 60
 
 
+@pytest.mark.parametrize("text", ["x" * 3000, "BCDFG" * 400, "7" * 3000, "ab1" * 900, "é" * 2000])
+def test_no_word_is_too_long_for_a_voice(front_end, text):
+    sentences = list(front_end.sentences(text))
+
+    assert max(len(s.phonemes) for s in sentences) <= LONGEST_PHONEMES + 60
+
+
+def test_too_many_inline_phonemes_are_a_clean_error(front_end):
+    with pytest.raises(SoriError, match="write it as several"):
+        list(front_end.sentences(f"[word](/{'ba' * 150}/)"))
+
+
 def test_a_paragraph_ends_with_a_longer_pause(front_end):
     first, second, third = front_end.sentences("One. Two.\n\nThree.")
 

@@ -8,16 +8,12 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sori.learn.models.grapheme_to_phoneme import (
-    GraphemeToPhonemeBatch,
-    GraphemeToPhonemeConfig,
-)
 from sori.text.lexicon import DATA, PackedLexicon
 
 HELD_OUT_SHARE = 10  # one lemma in ten
@@ -25,6 +21,20 @@ _WORD = re.compile("[a-z]+(?:'[a-z]+)?")
 _ENDING = re.compile(
     r"('s|s'|ings?|ed|e?s|ies|ied|ier|iest|ers?|est|ly|ness|ment|ments|able|ably|ful|less)$"
 )
+
+
+@runtime_checkable
+class Alphabets(Protocol):
+    """What the data must know of a model's config: its letters and symbols, by their ids."""
+
+    @property
+    def letters(self) -> str: ...
+    @property
+    def symbols(self) -> str: ...
+    @property
+    def accents(self) -> tuple[str, ...]: ...
+    @property
+    def slots(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,8 @@ def is_held_out(word: str) -> bool:
 class LexiconSource:
     """Batches of words of like length; the same step gives the same batch."""
 
-    def __init__(self, words: Sequence[Pronounced], config: GraphemeToPhonemeConfig, size: int):
+    def __init__(self, words: Sequence[Pronounced], batch: type, config: Alphabets, size: int):
+        self.batch = batch
         self.config = config
         self.size = size
         # Sorting by length keeps padding small; the order of batches is random.
@@ -75,14 +86,15 @@ class LexiconSource:
     def _fits(self, word: Pronounced) -> bool:
         return len(word.phonemes) <= self.config.slots * len(word.word)
 
-    def at(self, step: int) -> GraphemeToPhonemeBatch:
+    def at(self, step: int) -> Any:
         """Return the batch of a step."""
         per_pass = max(len(self.words) // self.size, 1)
         order = np.random.default_rng(step // per_pass).permutation(per_pass)
         # The offset moves the borders between batches from pass to pass.
         offset = (step // per_pass * 37) % self.size
         first = int(order[step % per_pass]) * self.size + offset
-        return make_batch(self.words[first : first + self.size] or self.words[:1], self.config)
+        words = self.words[first : first + self.size] or self.words[:1]
+        return make_batch(self.batch, words, self.config)
 
     def complete(self, config: Any) -> Any:
         """Return the config unchanged: the words add nothing to it."""
@@ -93,13 +105,11 @@ class LexiconSource:
         return {"corpora": ["lexicon"], "words": len(self.words)}
 
 
-def make_batch(
-    words: Sequence[Pronounced], config: GraphemeToPhonemeConfig
-) -> GraphemeToPhonemeBatch:
+def make_batch(batch: type, words: Sequence[Pronounced], config: Alphabets) -> Any:
     """Number letters and phonemes and pad them."""
     letters = [[config.letters.index(c) for c in w.word] for w in words]
     phonemes = [[config.symbols.index(c) for c in w.phonemes] for w in words]
-    return GraphemeToPhonemeBatch(
+    return batch(
         letters=_padded(letters),
         letters_len=torch.tensor([len(row) for row in letters]),
         accent=torch.tensor([config.accents.index(w.accent) for w in words]),
