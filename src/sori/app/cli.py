@@ -10,8 +10,6 @@ from typing import Annotated
 
 import typer
 
-from sori.app.corpus_command import corpus
-from sori.app.eval_command import eval_command
 from sori.app.learning import learning_half
 from sori.core.errors import SoriError
 
@@ -198,10 +196,6 @@ def export(
     typer.echo(f"wrote {out}; greatest difference from the networks: {greatest}", err=True)
 
 
-app.command("eval")(eval_command)
-app.add_typer(corpus, name="corpus")
-
-
 def print_row(row: dict) -> None:
     """A line of a training's log: what was measured, in the order it came."""
     typer.echo("  ".join(f"{name} {value:g}" for name, value in row.items()))
@@ -211,7 +205,6 @@ def add_commands_of_the_learning_half() -> None:
     """Join the commands that have files of their own; they too import PyTorch only when run."""
     from sori.app.corpus_command import corpus
     from sori.app.eval_command import eval_command
-from sori.app.learning import learning_half
 
     app.add_typer(corpus, name="corpus")
     app.command("eval")(learning_half()(eval_command))
