@@ -39,9 +39,7 @@ def test_one_step_reaches_every_weight(spec):
             for name, weight in task.players[update.player].named_parameters(update.player)
             if weight.grad is not None and weight.grad.abs().sum() > 0
         }
-    wanted = {
-        name for player, p in task.players.items() for name, _ in p.named_parameters(player)
-    }
+    wanted = {name for player, p in task.players.items() for name, _ in p.named_parameters(player)}
     # A softmax over one speaker or one accent leaves the other rows of a table alone, never all.
     assert wanted - reached <= {n for n in wanted if "slopes" in n}, wanted - reached
 
@@ -77,7 +75,7 @@ def test_a_few_steps_on_one_batch_lower_its_loss(spec):
     terms = ("stft", "mel", "path", "ctc")
 
     def watched(log):
-        return sum(float(v) for k, v in log.items() if k.split("/") [-1] in terms and player in k)
+        return sum(float(v) for k, v in log.items() if k.split("/")[-1] in terms and player in k)
 
     torch.manual_seed(0)
     first = watched(train_step(task, batch, optimizers, max_norm=10.0))

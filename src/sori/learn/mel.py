@@ -33,7 +33,7 @@ class MelSpec:
     f_max_hz: float = 8000.0
     floor: float = 1e-5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.window_samples > self.fft_samples:
             raise ValueError(
                 f"window_samples {self.window_samples} exceeds fft_samples {self.fft_samples}"

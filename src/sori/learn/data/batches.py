@@ -15,9 +15,7 @@ from sori.learn.data.corpora import is_held_out
 Item = tuple[Cache, Entry]
 
 
-def select(
-    caches: Sequence[Cache], held_out: bool, speakers: Sequence[str] = ()
-) -> list[Item]:
+def select(caches: Sequence[Cache], held_out: bool, speakers: Sequence[str] = ()) -> list[Item]:
     """Entries of the caches that belong to the training or to the held-out part."""
     return [
         (cache, entry)
@@ -123,9 +121,7 @@ class Sentences:
         ids = [0, *(self.ids[letter] for letter in entry.phonemes or ""), 0]
         durations = entry.durations or (0,) * len(ids)
         frames = sum(durations) or entry.frames // 2 * 2
-        row = {
-            name: crop(cache, entry, name, 0, frames) for name in ("mel", "f0", "energy")
-        }
+        row = {name: crop(cache, entry, name, 0, frames) for name in ("mel", "f0", "energy")}
         return row | {
             "ids": torch.tensor(ids),
             "ids_len": torch.tensor(len(ids)),

@@ -18,12 +18,12 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from sori.core.errors import SoriError
+from sori.learn import registry
 from sori.learn.export.parity import compare
 from sori.learn.export.smaller import quantise
 from sori.learn.mel import require_same, strict
 from sori.learn.models.fastspeech2_conv import Controls, ConvFastSpeech2
 from sori.learn.models.source_filter import SourceFilter
-from sori.learn.training.run import load_frozen
 
 INPUTS = ("ids", "speaker", "speed", "pitch", "energy")
 OUTPUTS = ("durations", "f0", "harmonic", "phase", "noise")
@@ -91,7 +91,7 @@ class JoinedVoice(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         spoken = self.acoustic(ids, speaker, Controls(speed, pitch, energy))
         filters = self.vocoder.filters(spoken.mel, spoken.f0)
-        return spoken.durations, spoken.f0, *filters
+        return spoken.durations, spoken.f0, filters.harmonic, filters.phase, filters.noise
 
 
 def example(voice: JoinedVoice, tokens: int = 30) -> tuple[Tensor, ...]:
@@ -182,7 +182,7 @@ def export(
         SoriError: a checkpoint is of another kind, the mels or speakers disagree, or the graph
             does not say the same as the networks.
     """
-    acoustic, vocoder = load_frozen(acoustic_path), load_frozen(vocoder_path)
+    acoustic, vocoder = registry.load(acoustic_path), registry.load(vocoder_path)
     if not isinstance(acoustic, ConvFastSpeech2) or not isinstance(vocoder, SourceFilter):
         raise SoriError(
             f"a voice is made of a fastspeech2_conv and a source_filter checkpoint, "

@@ -3,8 +3,8 @@
 Source: Ren et al. 2020, "FastSpeech 2", arXiv:2006.04558.
 Deviations: log F0 is predicted frame by frame, not through a wavelet spectrogram, together with a
 logit of being voiced, because our vocoder needs both; speakers have a table, added to the encoder's
-output; `postnet_blocks` adds the post-net of Tacotron 2, as open implementations do. A block has two
-layer norms behind its residual sums, as in the paper.
+output; `postnet_blocks` adds the post-net of Tacotron 2, as open implementations do. A block has
+two layer norms behind its residual sums, as in the paper.
 """
 
 from collections.abc import Iterator
@@ -220,9 +220,7 @@ class FastSpeech2(nn.Module):
             x = block(x, mask)
         return x + self.speakers(speaker)[:, None]
 
-    def log_durations(
-        self, text: Float[Tensor, "B N D"], mask: Mask
-    ) -> Float[Tensor, "B N"]:
+    def log_durations(self, text: Float[Tensor, "B N D"], mask: Mask) -> Float[Tensor, "B N"]:
         """log(frames + 1) of every phoneme."""
         return self.duration(text, mask)[:, :, 0]
 
@@ -252,9 +250,7 @@ class FastSpeech2(nn.Module):
             return mel, mel
         return mel, self.postnet(mel, mask[:, None].float())
 
-    def forward(
-        self, ids: Ids, speaker: Lengths, speed: float = 1.0, pitch: float = 1.0
-    ) -> Spoken:
+    def forward(self, ids: Ids, speaker: Lengths, speed: float = 1.0, pitch: float = 1.0) -> Spoken:
         """Speak a batch whose items have equally many phonemes.
 
         Args:

@@ -9,8 +9,8 @@ Text to durations, F0, energy and mel in one pass, as in FastSpeech 2, with thes
   of 256 bins, because the vocoder needs the contour itself;
 - a frame knows how long its phoneme lasts and how far it has come.
 
-Source: Ren et al. 2020, "FastSpeech 2", arXiv:2006.04558. Block choice follows the finding of Luo et
-al. 2021, "LightSpeech", arXiv:2102.04040, that separable convolutions suffice.
+Source: Ren et al. 2020, "FastSpeech 2", arXiv:2006.04558. Block choice follows the finding of Luo
+et al. 2021, "LightSpeech", arXiv:2102.04040, that separable convolutions suffice.
 """
 
 from collections.abc import Iterator
@@ -187,11 +187,14 @@ class ConvFastSpeech2(nn.Module):
         place = torch.arange(owner.shape[1], device=owner.device)[None] - starts.gather(1, owner)
         lasting = units.gather(1, owner).clamp(min=1).float()
         place = place.float()
-        features = torch.stack([
-            (place + 0.5) / lasting,
-            (place + 1).log(),
-            (lasting - place).clamp(min=0.5).log(),
-        ], dim=2)
+        features = torch.stack(
+            [
+                (place + 0.5) / lasting,
+                (place + 1).log(),
+                (lasting - place).clamp(min=0.5).log(),
+            ],
+            dim=2,
+        )
         expanded = text.gather(1, owner[:, :, None].expand(-1, -1, text.shape[2]))
         return expanded + self.place(features)
 
@@ -232,7 +235,6 @@ class ConvFastSpeech2(nn.Module):
         mel = self.decode(laid, prosody, None)
         f0 = (prosody.pitch + PITCH_CENTRE).exp() * voiced
         return Spoken(units * per_unit, f0, mel)
-
 
     def true_prosody(self, batch: AcousticBatch, frames: int) -> Prosody:
         """What the recordings of a batch do, in the units of `predict_prosody`."""
@@ -296,9 +298,7 @@ class ConvFastSpeech2Task(nn.Module):
         target = batch.mel[:, :, :frames]
         return {
             "mel": masked_mean((mel - target).abs(), frame_mask[:, None]),
-            "duration": masked_mean(
-                (guessed - (units.float() + 1).log()).square(), text_mask
-            ),
+            "duration": masked_mean((guessed - (units.float() + 1).log()).square(), text_mask),
             "pitch": masked_mean(
                 (predicted.pitch - true.pitch).abs(), frame_mask & (true.voiced > 0)
             ),

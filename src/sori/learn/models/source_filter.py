@@ -65,7 +65,7 @@ class SourceFilterConfig:
     fool_weight: float = 1.0
     feature_weight: float = 2.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.window_samples != 2 * self.mel.hop_samples:
             raise ValueError(
                 f"window_samples {self.window_samples} must be twice the hop, "
@@ -159,8 +159,8 @@ class SourceFilter(nn.Module):
         twin.load_state_dict(self.state_dict())
         with torch.no_grad():
             turn = self.minimum_phase.T
-            twin.phase.weight += turn @ self.harmonic.weight
-            twin.phase.bias += turn @ self.harmonic.bias
+            twin.phase.weight.add_(turn @ self.harmonic.weight)
+            twin.phase.bias.add_(turn @ self.harmonic.bias)
         twin.minimum_phase = torch.zeros(0)
         return twin.eval()
 

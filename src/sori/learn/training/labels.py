@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from sori.core.errors import SoriError
+from sori.learn import registry
 from sori.learn.data.batches import Sentences
 from sori.learn.data.cache import Cache, Entry, write_labels
 from sori.learn.models.aligner import Aligner, AlignerBatch
 from sori.learn.models.fastspeech2_conv import AcousticBatch, ConvFastSpeech2
-from sori.learn.training.run import load_frozen
 from sori.text.frontend import FrontEnd
 
 
@@ -34,7 +34,7 @@ def align(folder: Path, cache: Cache, checkpoint: Path) -> int:
 
     Utterances with fewer units of frames than phonemes are left without labels.
     """
-    model = load_frozen(checkpoint)
+    model = registry.load(checkpoint)
     assert isinstance(model, Aligner)
     items = [(cache, e) for e in cache.entries if fits(e, model.config.frames_per_unit)]
     sentences = Sentences(items, AlignerBatch, model.config.symbols, (), 20000, 0)
@@ -63,7 +63,7 @@ def predict_mels(folder: Path, cache: Cache, checkpoint: Path) -> int:
     vocoder trained on them learns to mend what the acoustic model smooths over. Utterances
     without durations, or of a speaker unknown to the model, keep the mel of the recording.
     """
-    model = load_frozen(checkpoint)
+    model = registry.load(checkpoint)
     assert isinstance(model, ConvFastSpeech2)
     config = model.config
     known = [(cache, e) for e in cache.entries if e.durations and e.speaker in config.speakers]

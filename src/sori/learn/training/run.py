@@ -89,7 +89,7 @@ class Run:
         self.source = source
         self.accelerator = accelerator
         set_seed(recipe.training.seed)
-        frozen = {name: load_frozen(Path(path)) for name, path in recipe.frozen.items()}
+        frozen = {name: registry.load(Path(path)) for name, path in recipe.frozen.items()}
         self.task = self.spec.task(self.config, **frozen)
         if recipe.start:
             self.student.load_state_dict(load_model(Path(recipe.start)).weights)
@@ -130,7 +130,9 @@ class Run:
         """Write the state to resume from, and the averaged network for everyone else."""
         if not self.accelerator.is_main_process:
             return
-        save_state(out / "state.safetensors", self.module, self.optimizers, self.average.state(), self.step)
+        save_state(
+            out / "state.safetensors", self.module, self.optimizers, self.average.state(), self.step
+        )
         kept = {k: v.clone() for k, v in self.student.state_dict().items()}
         self.student.load_state_dict(self.average.weights)
         notes = self.source.notes() | {"step": self.step}
@@ -141,17 +143,6 @@ class Run:
         state = out / "state.safetensors"
         if state.is_file():
             self.step = load_state(state, self.module, self.optimizers, self.average.weights)
-
-
-def load_frozen(path: Path) -> nn.Module:
-    """Read a trained network that a task takes as an argument."""
-    from pydantic import TypeAdapter
-
-    saved = load_model(path)
-    spec = registry.spec(saved.name)
-    model = spec.model(TypeAdapter(spec.config).validate_python(saved.config))
-    model.load_state_dict(saved.weights)
-    return model.eval().requires_grad_(False)
 
 
 def to_device(batch: Any, device: torch.device) -> Any:

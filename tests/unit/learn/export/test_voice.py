@@ -66,8 +66,10 @@ def test_an_exported_voice_speaks_in_the_speaking_half(parts, tmp_path, precisio
 def test_smaller_precisions_make_smaller_files_that_say_nearly_the_same(parts, tmp_path):
     feed = {
         "ids": np.array([[0, 5, 20, 30, 9, 0]]),
-        **{name: np.ones((1, 1) if name == "speaker" else 1, np.float32)
-           for name in ("speaker", "speed", "pitch", "energy")},
+        **{
+            name: np.ones((1, 1) if name == "speaker" else 1, np.float32)
+            for name in ("speaker", "speed", "pitch", "energy")
+        },
     }
     sizes, found = {}, {}
     for precision in ("fp32", "fp16", "int8"):

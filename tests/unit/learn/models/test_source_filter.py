@@ -94,9 +94,7 @@ def test_the_same_seed_gives_the_same_wave_and_another_seed_does_not():
     filters = spoken.Filters(zeros, zeros, zeros)
     f0 = np.full(10, 120.0)
 
-    first, again, other = (
-        spoken.synthesise(f0, filters, SIZES, 24000, seed) for seed in (1, 1, 2)
-    )
+    first, again, other = (spoken.synthesise(f0, filters, SIZES, 24000, seed) for seed in (1, 1, 2))
 
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)

@@ -33,8 +33,9 @@ def test_harmonics_of_a_steady_pitch_are_equally_strong():
     wave = pulse_train(np.full(80, 333.3), HOP, RATE)[4096:12288]
 
     spectrum = np.abs(np.fft.rfft(wave * np.hanning(len(wave))))
-    harmonics = [spectrum[round(k * 333.3 * len(wave) / RATE) + np.arange(-1, 2)].max()
-                 for k in range(1, 25)]
+    harmonics = [
+        spectrum[round(k * 333.3 * len(wave) / RATE) + np.arange(-1, 2)].max() for k in range(1, 25)
+    ]
 
     assert max(harmonics) / min(harmonics) < 1.2
     assert np.median(spectrum) < 0.01 * max(harmonics)
