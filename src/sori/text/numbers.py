@@ -1,5 +1,7 @@
 """Numbers in words: cardinals, ordinals, years, digits one by one, decimals, fractions."""
 
+import re
+
 from sori.text.wordlist import word_list
 
 ONES = word_list(
@@ -21,6 +23,14 @@ IRREGULAR_ORDINALS = {
     "nine": "ninth",
     "twelve": "twelfth",
 }
+_SMALL = (
+    rf"(?:{'|'.join([*ONES[1:], *TENS[2:], *IRREGULAR_ORDINALS.values()])}|[a-z]+(?:th|ieth))\b"
+    r"(?:-[a-z]+)?"
+)
+# Before what is below a hundred; "two thousand five hundred" has none.
+_AND = re.compile(
+    rf"(?<=undred) (?={_SMALL})|(?<=ousand|illion) (?={_SMALL}(?! (?:hundred|[a-z]+illion)))"
+)
 
 
 def cardinal(digits: str | int) -> str:
@@ -40,6 +50,11 @@ def cardinal(digits: str | int) -> str:
             groups.append(f"{words} {SCALES[scale]}" if scale else words)
         scale += 1
     return " ".join(reversed(groups))
+
+
+def with_and(words: str) -> str:
+    """Put "and" into numbers as British English does: two hundred and five, a thousand and one."""
+    return _AND.sub(" and ", words)
 
 
 def _below_thousand(number: int) -> str:

@@ -10,6 +10,7 @@ from sori.text.wordlist import word_set
 
 # "ninety-nine" is read part by part: dictionaries list some such numbers, but not evenly.
 _TENS = word_set("twenty thirty forty fifty sixty seventy eighty ninety")
+REMEMBERED_WORDS = 50_000  # a server must not grow with every new word
 
 
 class Reading(NamedTuple):
@@ -33,6 +34,8 @@ class Pronouncer:
     def readings(self, word: str) -> tuple[Readings, str]:
         """Return a word's readings by tag and their source."""
         if word not in self._known:
+            if len(self._known) >= REMEMBERED_WORDS:
+                self._known.clear()
             self._known[word] = self._find(word)
         return self._known[word]
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from sori.text.numbers import with_and
 from sori.text.tokens import Token, of_reading
 
 
@@ -60,8 +61,10 @@ class Scanner:
             found = pattern.match(text, start)
             answer = read(found, place) if found else None
             if found and answer is not None:
-                tokens = of_reading(answer, found[0]) if isinstance(answer, str) else answer
-                place.tokens += tokens
+                if isinstance(answer, str):
+                    words = with_and(answer) if place.accent == "gb" else answer
+                    answer = of_reading(words, found[0])
+                place.tokens += answer
                 return max(found.end(), start + 1)
         return start + 1
 
