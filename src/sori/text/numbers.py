@@ -23,10 +23,8 @@ IRREGULAR_ORDINALS = {
     "nine": "ninth",
     "twelve": "twelfth",
 }
-_SMALL = (
-    rf"(?:{'|'.join([*ONES[1:], *TENS[2:], *IRREGULAR_ORDINALS.values()])}|[a-z]+(?:th|ieth))\b"
-    r"(?:-[a-z]+)?"
-)
+_NAMES = "|".join([*ONES[1:], *TENS[2:], *IRREGULAR_ORDINALS.values()])
+_SMALL = rf"(?:{_NAMES}|(?!thousand|[a-z]*illion)[a-z]+(?:th|ieth))\b(?:-[a-z]+)?"
 # Before what is below a hundred; "two thousand five hundred" has none.
 _AND = re.compile(
     rf"(?<=undred) (?={_SMALL})|(?<=ousand|illion) (?={_SMALL}(?! (?:hundred|[a-z]+illion)))"

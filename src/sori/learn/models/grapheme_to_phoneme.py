@@ -72,7 +72,10 @@ class GraphemeToPhoneme(nn.Module):
         self.leave = nn.Linear(config.width, config.slots * len(config.symbols))
 
     def forward(self, letters: Letters, letters_len: Lengths, accent: Accents) -> Slots:
-        mask = as_weight(length_mask(letters_len, letters.shape[1]))
+        return self.score(letters, accent, as_weight(length_mask(letters_len, letters.shape[1])))
+
+    def score(self, letters: Letters, accent: Accents, mask: Float[Tensor, "B N 1"]) -> Slots:
+        """Score letters of which the mask says which are there."""
         x = (self.letter(letters) + self.accent(accent)[:, None]) * mask
         for block in self.blocks:
             x = block(x, mask)
