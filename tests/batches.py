@@ -29,6 +29,7 @@ def example_batch(spec, items=2, seed=0, config=None):
         "mel_len": lambda: torch.full((items,), FRAMES),
         "durations": lambda: torch.full((items, TOKENS), UNITS_PER_TOKEN * FRAMES_PER_UNIT),
         "f0": lambda: 150 + 20 * normal(items, FRAMES) * (torch.arange(FRAMES) > 3),
+        "cycles": lambda: torch.arange(FRAMES).expand(items, -1) * (150 / 80),
         "energy": lambda: normal(items, FRAMES),
         "speaker": lambda: torch.zeros(items, dtype=torch.long),
         "wave": lambda: 0.1 * normal(items, FRAMES * hop),

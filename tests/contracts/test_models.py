@@ -72,7 +72,7 @@ def test_a_few_steps_on_one_batch_lower_its_loss(spec):
         name: torch.optim.Adam(p.parameters(), lr=3e-3) for name, p in task.players.items()
     }
     batch = example_batch(spec)
-    terms = ("stft", "mel", "path", "ctc")
+    terms = ("magnitude", "mel", "path", "ctc")
 
     def watched(log):
         return sum(float(v) for k, v in log.items() if k.split("/")[-1] in terms and player in k)

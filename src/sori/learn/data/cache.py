@@ -19,7 +19,13 @@ from sori.learn.data import features
 from sori.learn.data.corpora import Utterance
 from sori.learn.mel import MelSpec
 
-TYPES = {"wave": np.int16, "mel": np.float16, "f0": np.float32, "energy": np.float32}
+TYPES = {
+    "wave": np.int16,
+    "mel": np.float16,
+    "f0": np.float32,
+    "energy": np.float32,
+    "cycles": np.float32,
+}
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ def describe(utterance: Utterance, teacher_f0: np.ndarray | None, spec: MelSpec)
         "mel": features.mel(wave, spec).astype(np.float16),
         "f0": f0,
         "energy": features.energy(wave, spec),
+        "cycles": features.cycles(wave, f0, spec),
     }
 
 
@@ -159,6 +166,7 @@ class Cache:
             "mel": (document["frames"], spec.bins),
             "f0": (document["frames"],),
             "energy": (document["frames"],),
+            "cycles": (document["frames"],),
         }
         files = {name: folder / f"{mels if name == 'mel' else name}.raw" for name in shapes}
         if not files["mel"].is_file():

@@ -9,6 +9,7 @@ from sori.learn.contracts import Spec
 from sori.learn.data.batches import Crops, Sentences, select
 from sori.learn.data.cache import Cache, prepare
 from sori.learn.data.corpora import read_pipe_separated
+from sori.learn.data.lexicon import LexiconSource, read_words
 from sori.learn.mel import MelSpec
 
 
@@ -99,6 +100,9 @@ def open_caches(corpora: Path, cache: Path, data: DataRequest, spec: MelSpec) ->
 def make_source(spec: Spec, recipe: Any, places: Any) -> Source:
     """The source that a model's card and a recipe ask for."""
     config = TypeAdapter(spec.config).validate_python(recipe.config)
+    if hasattr(config, "letters"):
+        words = read_words(config.accents)
+        return LexiconSource(words, spec.batch, config, recipe.data.batch)
     caches = open_caches(places.corpora, places.cache, recipe.data, config.mel)
     if not spec.crop:
         return SentenceSource(caches, spec, recipe, config)

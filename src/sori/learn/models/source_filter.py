@@ -27,16 +27,10 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from sori.learn.contracts import Mel, Spec, Update, Wave
-from sori.learn.losses import (
-    feature_distance,
-    least_squares_critic,
-    least_squares_generator,
-    stft_distance,
-)
-from sori.learn.mel import MelSpec, MelSpectrogram, strict
+from sori.learn.losses import spectral_distance
+from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.conv import ConvNeXtBlock
-from sori.learn.nn.critics import PeriodCritics
-from sori.learn.nn.excitation import pulse_train
+from sori.learn.nn.excitation import pulse_train, synchronous_pulse_train
 
 Pitch = Float[Tensor, "B T"]
 Bins = Float[Tensor, "B T K"]
@@ -57,13 +51,15 @@ class SourceFilterConfig:
     kernel: int = 7
     window_samples: int = 600
     fft_samples: int = 1024
-    stft_resolutions: tuple[tuple[int, int], ...] = ((512, 100), (1024, 240), (2048, 480))
-    mel_weight: float = 1.0
-    critic_width: int = 8
-    critic_periods: tuple[int, ...] = (2, 3, 5, 7, 11)
-    critics_start_step: int = 9000
-    fool_weight: float = 1.0
-    feature_weight: float = 2.0
+    stft_resolutions: tuple[tuple[int, int], ...] = (
+        (128, 32),
+        (256, 64),
+        (512, 128),
+        (1024, 256),
+        (2048, 512),
+    )
+    convergence_weight: float = 0.3
+    phase_weight: float = 0.3
 
     def __post_init__(self) -> None:
         if self.window_samples != 2 * self.mel.hop_samples:
@@ -81,6 +77,7 @@ class SourceFilterConfig:
 class SourceFilterBatch:
     mel: Mel
     f0: Pitch
+    cycles: Pitch
     wave: Wave
 
 
@@ -200,44 +197,33 @@ class SourceFilter(nn.Module):
 
 
 class SourceFilterTask(nn.Module):
-    """Spectral distance at several resolutions, then least-squares critics as well."""
+    """Spectral distance at several resolutions, with pulses where the recording has them.
+
+    Pulses that are free to fall anywhere leave the phase of the filters unlearnable: no loss could
+    compare it. In step with the recording's fundamental, short windows and complex spectra can.
+    """
 
     def __init__(self, config: SourceFilterConfig):
         super().__init__()
         self.config = config
         self.generator = SourceFilter(config)
-        self.critics = PeriodCritics(config.critic_periods, config.critic_width)
-        self.mel = MelSpectrogram(config.mel)
-        self.register_buffer("step", torch.zeros((), dtype=torch.long))
 
     @property
     def players(self) -> dict[str, nn.Module]:
-        return {"generator": self.generator, "critics": self.critics}
+        return {"generator": self.generator}
 
     def training_step(self, batch: SourceFilterBatch) -> Iterator[Update]:
-        step = self.get_buffer("step")
-        judged_now = int(step) >= self.config.critics_start_step
-        if self.training:
-            step += 1
-        fake = self.generator(batch.mel, batch.f0, torch.randn_like(batch.wave))
-        if judged_now:
-            real_scores = self.critics(batch.wave).scores
-            loss = least_squares_critic(real_scores, self.critics(fake.detach()).scores)
-            yield Update("critics", loss, {"critic": loss})
-
-        spectral = stft_distance(batch.wave, fake, self.config.stft_resolutions)
-        mel = F.l1_loss(self.mel(fake), self.mel(batch.wave))
-        loss = spectral + self.config.mel_weight * mel
-        terms = {"stft": spectral, "mel": mel}
-        if judged_now:
-            with torch.no_grad():
-                real = self.critics(batch.wave)
-            judged = self.critics(fake)
-            fool = least_squares_generator(judged.scores)
-            match = feature_distance(real.features, judged.features)
-            loss = loss + self.config.fool_weight * fool + self.config.feature_weight * match
-            terms |= {"fool": fool, "match": match}
-        yield Update("generator", loss, terms)
+        spec, config = self.config.mel, self.config
+        pulses = synchronous_pulse_train(batch.cycles, batch.f0, spec.hop_samples, spec.sample_rate)
+        filters = self.generator.filters(batch.mel, batch.f0)
+        fake = self.generator.synthesise(filters, pulses, torch.randn_like(batch.wave))
+        distance = spectral_distance(batch.wave, fake, config.stft_resolutions)
+        loss = (
+            distance.magnitude
+            + config.convergence_weight * distance.convergence
+            + config.phase_weight * distance.phase
+        )
+        yield Update("generator", loss, distance._asdict())
 
 
 SPEC = Spec(
@@ -246,6 +232,6 @@ SPEC = Spec(
     model=SourceFilter,
     task=SourceFilterTask,
     batch=SourceFilterBatch,
-    tiny=SourceFilterConfig(width=16, hidden=32, blocks=2, critic_width=4, critics_start_step=0),
+    tiny=SourceFilterConfig(width=16, hidden=32, blocks=2),
     crop=True,
 )

@@ -1,8 +1,11 @@
 import numpy as np
 import torch
 
-from sori.audio.excitation import pulse_train
+from sori.audio.excitation import pulse_train, sample_f0
+from sori.learn.data import features
+from sori.learn.mel import MelSpec
 from sori.learn.nn.excitation import pulse_train as pulse_trains
+from sori.learn.nn.excitation import synchronous_pulse_train
 
 HOP, RATE = 300, 24000
 
@@ -48,3 +51,22 @@ def test_unvoiced_frames_have_no_pulse():
     wave = pulse_train(f0, HOP, RATE)
 
     assert np.abs(wave[10 * HOP + 8 : 30 * HOP - 8]).max() == 0
+
+
+def test_synchronous_pulses_fall_where_a_recording_has_the_peaks_of_its_fundamental():
+    f0 = 140 + 20 * np.sin(np.arange(60) / 6)
+    time = sample_f0(f0, HOP).cumsum() / RATE
+    # Half a cycle late, and with a second harmonic that must not mislead.
+    wave = np.cos(2 * np.pi * (time - 0.5)) + 0.8 * np.cos(4 * np.pi * time + 1)
+    heard = f0 * 1.01  # a tracker that is one in a hundred too high
+    passed = features.cycles(wave.astype(np.float32), heard, MelSpec())
+
+    pulses = synchronous_pulse_train(
+        torch.from_numpy(passed)[None], torch.from_numpy(heard).float()[None], HOP, RATE
+    )[0].numpy()
+
+    inside = slice(2 * HOP, -2 * HOP)
+    peaks = (pulses > np.roll(pulses, 1)) & (pulses >= np.roll(pulses, -1)) & (pulses > 4)
+    at = np.flatnonzero(peaks[inside]) + 2 * HOP
+    assert abs(len(at) - (time[inside][-1] - time[inside][0])) <= 2
+    assert np.cos(2 * np.pi * (time[at] - 0.5)).min() > 0.9

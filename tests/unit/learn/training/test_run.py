@@ -10,6 +10,7 @@ import torch
 
 from sori.core.errors import SoriError
 from sori.learn.checkpoint import load_model, read_tensors
+from sori.learn.losses import SpectralDistance
 from sori.learn.training.optim import rate_at
 from sori.learn.training.recipe import read_recipe
 from sori.learn.training.run import Limits, Places, train
@@ -21,10 +22,7 @@ model = "source_filter"
 width = 8
 hidden = 16
 blocks = 1
-critic_width = 2
-critics_start_step = 3
 stft_resolutions = [[256, 64]]
-critic_periods = [3]
 [data]
 corpora = ["tones"]
 crop_frames = 8
@@ -56,7 +54,7 @@ def test_a_run_writes_a_model_a_state_and_a_log(places, tmp_path):
     assert saved.name == "source_filter"
     assert saved.notes == {"corpora": ["tones"], "step": 100}
     assert rows[-1]["step"] == 100
-    assert {"generator/stft", "critics/critic", "steps_per_second"} <= rows[-1].keys()
+    assert {"generator/magnitude", "generator/phase", "steps_per_second"} <= rows[-1].keys()
 
 
 def test_a_run_killed_at_any_moment_ends_with_the_same_bits(places, tmp_path):
@@ -97,7 +95,8 @@ def test_a_loss_that_stays_undefined_stops_the_run_and_keeps_the_checkpoint(
     train(recipe(tmp_path, 5), places)
     before = (places.out / "state.safetensors").read_bytes()
     monkeypatch.setattr(
-        "sori.learn.models.source_filter.stft_distance", lambda *a: a[1].sum() * float("nan")
+        "sori.learn.models.source_filter.spectral_distance",
+        lambda real, fake, sizes: SpectralDistance(*3 * [fake.sum() * float("nan")]),
     )
 
     with pytest.raises(SoriError, match="steps in a row had an infinite or undefined loss"):
