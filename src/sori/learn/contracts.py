@@ -5,7 +5,7 @@ Axis letters, here and everywhere: `B` item, `N` text token, `T` mel frame, `S` 
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Int
@@ -48,5 +48,6 @@ class Spec:
     task: Callable[..., Task]
     batch: type  # its field names are the features the data layer prepares
     tiny: Any  # a config small enough to train for a step in a unit test
-    frozen: tuple[str, ...] = ()  # trained models the task takes as arguments, e.g. "teacher"
+    # Trained models the task takes: argument and name of the model, {"teacher": "wavenet"}.
+    frozen: Mapping[str, str] = field(default_factory=dict)
     crop: bool = False  # whether it trains on crops of `crop_frames` instead of whole sentences

@@ -81,6 +81,21 @@ def least_squares_generator(fake: Sequence[Tensor]) -> Scalar:
     return torch.stack([(f - 1).square().mean() for f in fake]).mean()
 
 
+def hinge_critic(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Scalar:
+    """Critic's loss: scores of recordings above 1, of made waves below -1; summed over critics.
+
+    Source: Lim & Ye 2017, "Geometric GAN", arXiv:1705.02894; Kumar et al. 2019, "MelGAN", Eq. 1,
+    arXiv:1910.06711.
+    """
+    parts = [F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in zip(real, fake, strict=True)]
+    return torch.stack(parts).sum()
+
+
+def hinge_generator(fake: Sequence[Tensor]) -> Scalar:
+    """Generator's loss: scores of made waves as high as can be; summed over critics."""
+    return -torch.stack([f.mean() for f in fake]).sum()
+
+
 def feature_distance(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Scalar:
     """Mean L1 between the critics' hidden layers; no gradient reaches the side of the recordings.
 

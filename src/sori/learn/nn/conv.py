@@ -1,8 +1,13 @@
 """Convolutional layers that two or more models use."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from sori.learn.mel import MelSpec
 
 Sequence = Float[Tensor, "B T D"]
 
@@ -39,3 +44,37 @@ class ConvNeXtBlock(nn.Module):
         seen = x if keep is None else x * keep
         h = self.widen(self.norm(self.depthwise(seen)))
         return x + self.scale * self.narrow(h.relu())
+
+
+def upsampling_conv(channels_in: int, channels_out: int, stride: int) -> nn.ConvTranspose1d:
+    """Transposed convolution that makes `stride` samples of each, under a kernel twice as wide.
+
+    A kernel that is a multiple of the stride covers every sample equally often; any other leaves a
+    checkerboard.
+
+    Source: Odena et al. 2016, "Deconvolution and Checkerboard Artifacts", Distill.
+    """
+    odd = stride % 2
+    return nn.ConvTranspose1d(
+        channels_in, channels_out, 2 * stride, stride, stride // 2 + odd, output_padding=odd
+    )
+
+
+def require_product(strides: tuple[int, ...], mel: MelSpec) -> None:
+    """Refuse strides that do not lead from frames to samples.
+
+    Raises:
+        ValueError: states the product and the hop.
+    """
+    if math.prod(strides) != mel.hop_samples:
+        raise ValueError(
+            f"strides {strides} multiply to {math.prod(strides)}, "
+            f"but mel.hop_samples is {mel.hop_samples}"
+        )
+
+
+def fold_weight_norm(model: nn.Module) -> None:
+    """Replace every normed weight by its value: the same outputs, in less time."""
+    for module in model.modules():
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight")

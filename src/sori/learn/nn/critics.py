@@ -55,12 +55,55 @@ class PeriodCritics(nn.Module):
         self.critics = nn.ModuleList([PeriodCritic(period, width) for period in periods])
 
     def forward(self, wave: Wave) -> Judgement:
-        return collect(self.critics, wave)
+        return join([critic(wave) for critic in self.critics])
 
 
-def collect(critics: nn.ModuleList, wave: Wave) -> Judgement:
-    """Ask every critic; join their scores and layers."""
-    heard = [critic(wave) for critic in critics]
+def join(heard: list[tuple[Tensor, list[Tensor]]]) -> Judgement:
+    """Scores and layers of several critics as one judgement."""
     return Judgement(
         [score for score, _ in heard], [layer for _, layers in heard for layer in layers]
     )
+
+
+class ScaleCritic(nn.Module):
+    """Scores windows of a wave through grouped, strided convolutions.
+
+    Source: Kumar et al. 2019, "MelGAN", section 2.2 and appendix A, arXiv:1910.06711.
+    """
+
+    def __init__(self, width: int, limit: int, downsamplings: int = 4):
+        super().__init__()
+        weight_norm = nn.utils.parametrizations.weight_norm
+        widths = [min(width * 4**number, limit) for number in range(downsamplings + 1)]
+        last = widths[-1]
+        self.layers = nn.ModuleList([
+            nn.Sequential(nn.ReflectionPad1d(7), weight_norm(nn.Conv1d(1, width, 15))),
+            *(
+                weight_norm(nn.Conv1d(a, b, 41, 4, 20, groups=a // 4))
+                for a, b in zip(widths, widths[1:], strict=False)
+            ),
+            weight_norm(nn.Conv1d(last, last, 5, padding=2)),
+        ])
+        self.score = weight_norm(nn.Conv1d(last, 1, 3, padding=1))
+
+    def forward(self, wave: Wave) -> tuple[Tensor, list[Tensor]]:
+        x, features = wave[:, None], []
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), SLOPE)
+            features.append(x)
+        return self.score(x), features
+
+
+class ScaleCritics(nn.Module):
+    """Equal critics, each of which hears the wave at half the rate of the one before."""
+
+    def __init__(self, scales: int, width: int, limit: int):
+        super().__init__()
+        self.critics = nn.ModuleList([ScaleCritic(width, limit) for _ in range(scales)])
+
+    def forward(self, wave: Wave) -> Judgement:
+        heard = []
+        for critic in self.critics:
+            heard.append(critic(wave))
+            wave = F.avg_pool1d(wave[:, None], 4, 2, 1, count_include_pad=False)[:, 0]
+        return join(heard)
