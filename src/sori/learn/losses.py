@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 from sori.learn.contracts import Scalar, Wave
 
+Resolution = tuple[int, int] | tuple[int, int, int]
+
 
 def masked_mean(x: Float[Tensor, "..."], mask: Bool[Tensor, "..."]) -> Scalar:
     """Mean of `x` where `mask` is true; the mask broadcasts over `x`."""
@@ -17,10 +19,13 @@ def masked_mean(x: Float[Tensor, "..."], mask: Bool[Tensor, "..."]) -> Scalar:
     return (x * weight).sum() / weight.sum().clamp(min=1)
 
 
-def spectrum(wave: Wave, fft_samples: int, hop_samples: int) -> Complex[Tensor, "B K T"]:
-    """Short-time Fourier transform under a Hann window."""
-    window = torch.hann_window(fft_samples, device=wave.device)
-    return torch.stft(wave, fft_samples, hop_samples, window=window, return_complex=True)
+def spectrum(
+    wave: Wave, fft_samples: int, hop_samples: int, window_samples: int | None = None
+) -> Complex[Tensor, "B K T"]:
+    """Short-time Fourier transform under a Hann window, as wide as the transform if not told."""
+    size = window_samples or fft_samples
+    window = torch.hann_window(size, device=wave.device)
+    return torch.stft(wave, fft_samples, hop_samples, size, window, return_complex=True)
 
 
 def magnitude(spectrum: Complex[Tensor, "B K T"]) -> Float[Tensor, "B K T"]:
@@ -42,7 +47,7 @@ class SpectralDistance(NamedTuple):
 
 
 def spectral_distance(
-    real: Wave, fake: Wave, resolutions: Sequence[tuple[int, int]]
+    real: Wave, fake: Wave, resolutions: Sequence[Resolution]
 ) -> SpectralDistance:
     """Compare short-time spectra at several resolutions.
 
@@ -51,11 +56,11 @@ def spectral_distance(
     distance of complex spectra needs waves that are aligned, and is ours.
 
     Args:
-        resolutions: pairs of Fourier size and hop, in samples.
+        resolutions: Fourier size, hop and, where it is shorter, window, in samples.
     """
     parts = []
-    for size, hop in resolutions:
-        target, made = spectrum(real, size, hop), spectrum(fake, size, hop)
+    for sizes in resolutions:
+        target, made = spectrum(real, *sizes), spectrum(fake, *sizes)
         loud, guessed = magnitude(target), magnitude(made)
         parts.append(
             torch.stack([

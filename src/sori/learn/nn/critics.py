@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,17 +24,17 @@ class PeriodCritic(nn.Module):
     """Scores a wave folded into rows of `period` samples: it sees what repeats at that period.
 
     Source: Kong et al. 2020, "HiFi-GAN", section 2.3, arXiv:2010.05646.
-    Deviation: one layer less, and widths that start at `width` and end at four times that.
+    Deviation: the caller says how many layers there are and how wide they are; slope 0.2.
     """
 
-    def __init__(self, period: int, width: int):
+    def __init__(self, period: int, widths: Sequence[int]):
         super().__init__()
         self.period = period
         weight_norm = nn.utils.parametrizations.weight_norm
-        widths = (1, width, 2 * width, 4 * width, 4 * width)
+        # All layers but the last take every third row.
         self.layers = nn.ModuleList([
-            weight_norm(nn.Conv2d(a, b, (5, 1), (3 if number < 3 else 1, 1), (2, 0)))
-            for number, (a, b) in enumerate(zip(widths, widths[1:], strict=False))
+            weight_norm(nn.Conv2d(a, b, (5, 1), (3 if number < len(widths) else 1, 1), (2, 0)))
+            for number, (a, b) in enumerate(zip((1, *widths), widths, strict=False), start=1)
         ])
         self.score = weight_norm(nn.Conv2d(widths[-1], 1, (3, 1), 1, (1, 0)))
 
@@ -50,9 +52,9 @@ class PeriodCritic(nn.Module):
 class PeriodCritics(nn.Module):
     """Period critics at several periods, best prime to each other."""
 
-    def __init__(self, periods: Sequence[int], width: int):
+    def __init__(self, periods: Sequence[int], widths: Sequence[int]):
         super().__init__()
-        self.critics = nn.ModuleList([PeriodCritic(period, width) for period in periods])
+        self.critics = nn.ModuleList([PeriodCritic(period, widths) for period in periods])
 
     def forward(self, wave: Wave) -> Judgement:
         return join([critic(wave) for critic in self.critics])
@@ -107,3 +109,54 @@ class ScaleCritics(nn.Module):
             heard.append(critic(wave))
             wave = F.avg_pool1d(wave[:, None], 4, 2, 1, count_include_pad=False)[:, 0]
         return join(heard)
+
+
+class SpectrumCritic(nn.Module):
+    """Scores the magnitudes of a short-time Fourier transform as a picture.
+
+    Source: Jang et al. 2021, "UnivNet", section 2.2, arXiv:2106.07889.
+
+    Args (of the constructor):
+        sizes: transform, hop and window, in samples.
+    """
+
+    window: Tensor
+
+    def __init__(self, sizes: tuple[int, int, int], width: int):
+        super().__init__()
+        weight_norm = nn.utils.parametrizations.weight_norm
+        self.sizes = sizes
+        self.register_buffer("window", torch.hann_window(sizes[2]), persistent=False)
+        # Frequency, then time; strides shorten time alone.
+        self.layers = nn.ModuleList([
+            weight_norm(nn.Conv2d(1, width, (3, 9), 1, (1, 4))),
+            *(weight_norm(nn.Conv2d(width, width, (3, 9), (1, 2), (1, 4))) for _ in range(3)),
+            weight_norm(nn.Conv2d(width, width, 3, 1, 1)),
+        ])
+        self.score = weight_norm(nn.Conv2d(width, 1, 3, 1, 1))
+
+    def magnitude(self, wave: Wave) -> Float[Tensor, "B 1 K T"]:
+        """Linear magnitudes, in full precision whatever surrounds them."""
+        size, hop, window = self.sizes
+        with torch.autocast(wave.device.type, enabled=False):
+            spectrum = torch.stft(wave.float(), size, hop, window, self.window, return_complex=True)
+            # The gradient of the square root has no bound at zero.
+            return torch.sqrt(spectrum.real.square() + spectrum.imag.square() + 1e-8)[:, None]
+
+    def forward(self, wave: Wave) -> tuple[Tensor, list[Tensor]]:
+        x, features = self.magnitude(wave), []
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), SLOPE)
+            features.append(x)
+        return self.score(x), features
+
+
+class SpectrumCritics(nn.Module):
+    """Critics of spectra at several resolutions."""
+
+    def __init__(self, resolutions: Sequence[tuple[int, int, int]], width: int):
+        super().__init__()
+        self.critics = nn.ModuleList([SpectrumCritic(sizes, width) for sizes in resolutions])
+
+    def forward(self, wave: Wave) -> Judgement:
+        return join([critic(wave) for critic in self.critics])
