@@ -45,9 +45,12 @@ class DataRequest(Protocol):
 class CropSource:
     """Crops for vocoders."""
 
-    def __init__(self, caches: list[Cache], spec: Spec, data: DataRequest, seed: int):
+    def __init__(self, caches: list[Cache], spec: Spec, recipe: Any, config: Any):
+        data = recipe.data
         items = select(caches, held_out=False, speakers=data.speakers)
-        self.crops = Crops(items, spec.batch, data.crop_frames, data.batch, seed)
+        speakers = getattr(config, "speakers", ())
+        seed = recipe.training.seed
+        self.crops = Crops(items, spec.batch, data.crop_frames, data.batch, seed, speakers)
         self.corpora = data.corpora
 
     def at(self, step: int) -> Any:
@@ -99,11 +102,11 @@ def open_caches(corpora: Path, cache: Path, data: DataRequest, spec: MelSpec) ->
 
 def make_source(spec: Spec, recipe: Any, places: Any) -> Source:
     """The source that a model's card and a recipe ask for."""
-    config = TypeAdapter(spec.config).validate_python(recipe.config)
+    config: Any = TypeAdapter(spec.config).validate_python(recipe.config)
     if hasattr(config, "letters"):
         words = read_words(config.accents)
         return LexiconSource(words, spec.batch, config, recipe.data.batch)
     caches = open_caches(places.corpora, places.cache, recipe.data, config.mel)
     if not spec.crop:
         return SentenceSource(caches, spec, recipe, config)
-    return CropSource(caches, spec, recipe.data, recipe.training.seed)
+    return CropSource(caches, spec, recipe, config)
