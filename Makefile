@@ -2,7 +2,7 @@
 
 TEXT ?= The birch canoe slid on the smooth planks.
 OUT ?= hello.wav
-RECIPE ?= $(firstword $(wildcard recipes/*.toml))
+CORPORA ?= corpora
 WORKERS ?= 2
 
 # The first interpreter that starts and is new enough.
@@ -46,8 +46,8 @@ bench: ## Measure Sori beside its peers; fills the table of the README
 	$(PYTHON) benchmarks/setup_peers.py
 	$(PYTHON) benchmarks/peers.py --update-readme $(ARGS)
 
-train-voice: .venv-test/.installed ## Train the voice of RECIPE; resumes where it stopped
-	$(WORK)/sori train $(RECIPE) $(ARGS)
+train-voice: .venv-test/.installed ## Train the English voice from CORPORA; resumes where it stopped
+	PATH="$(CURDIR)/$(WORK):$$PATH" recipes/train_english.sh "$(CORPORA)" $(ARGS)
 
 docs: .venv-test/.installed ## Fill the tables of the README and docs/sources.md
 	$(WORK)/python docs/fill.py
@@ -63,7 +63,7 @@ clean: ## Remove both environments and what the tools left
 .venv-test/.installed: pyproject.toml constraints.txt
 	$(call environment,.venv-test)
 	.venv-test/bin/pip install --quiet --disable-pip-version-check \
-		-e '.[train,dev]' -c constraints.txt
+		-e '.[train,serve,dev]' -c constraints.txt
 	@touch $@
 
 # An environment that is there is kept: pip brings it up to date.
