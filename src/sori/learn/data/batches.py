@@ -26,13 +26,26 @@ def select(caches: Sequence[Cache], held_out: bool, speakers: Sequence[str] = ()
 
 
 class Crops:
-    """Random crops of equal length, every second of speech as likely as any other."""
+    """Random crops of equal length, every second of speech as likely as any other.
 
-    def __init__(self, items: Sequence[Item], batch: type, frames: int, size: int, seed: int):
+    Args (of the constructor):
+        speakers: names; the index is the speaker's id, and whoever is not named is the first.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        batch: type,
+        frames: int,
+        size: int,
+        seed: int,
+        speakers: Sequence[str] = (),
+    ):
         self.items = [(c, e) for c, e in items if e.frames >= frames]
         if not self.items:
             raise SoriError(f"no utterance is as long as a crop of {frames} frames")
         self.batch, self.frames, self.size, self.seed = batch, frames, size, seed
+        self.speakers = {name: index for index, name in enumerate(speakers)}
         lengths = np.array([e.frames for _, e in self.items], np.float64)
         self.chances = lengths / lengths.sum()
 
@@ -44,7 +57,11 @@ class Crops:
         for cache, entry in (self.items[i] for i in chosen):
             first = int(random.integers(entry.frames - self.frames + 1))
             for name, column in columns.items():
-                column.append(crop(cache, entry, name, first, self.frames))
+                column.append(
+                    torch.tensor(self.speakers.get(entry.speaker, 0))
+                    if name == "speaker"
+                    else crop(cache, entry, name, first, self.frames)
+                )
         return self.batch(**{name: torch.stack(column) for name, column in columns.items()})
 
 

@@ -18,12 +18,10 @@ from torch.nn import functional as F
 from sori.learn.contracts import Frames, Mel, Spec, Update, Wave
 from sori.learn.losses import feature_distance, hinge_critic, hinge_generator
 from sori.learn.mel import MelSpec, strict
-from sori.learn.nn.conv import require_product, upsampling_conv
+from sori.learn.nn.conv import require_product, upsampling_conv, weight_norm
 from sori.learn.nn.critics import ScaleCritics
 
 SLOPE = 0.2
-
-weight_norm = nn.utils.parametrizations.weight_norm
 
 
 def paper_mel() -> MelSpec:

@@ -18,13 +18,11 @@ from torch.nn import functional as F
 from sori.learn.contracts import Frames, Mel, Spec, Update, Wave
 from sori.learn.losses import least_squares_critic, least_squares_generator, spectral_distance
 from sori.learn.mel import MelSpec, strict
-from sori.learn.nn.conv import require_product, upsampling_conv
+from sori.learn.nn.conv import require_product, upsampling_conv, weight_norm
 from sori.learn.nn.critics import Judgement, PeriodCritics, SpectrumCritics
 
 Kernels = Float[Tensor, "B L C_in C_out K T"]
 Biases = Float[Tensor, "B L C_out T"]
-
-weight_norm = nn.utils.parametrizations.weight_norm
 
 
 def paper_mel() -> MelSpec:

@@ -1,6 +1,7 @@
 """Convolutional layers that two or more models use."""
 
 import math
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,7 @@ from torch.nn.utils import parametrize
 from sori.learn.mel import MelSpec
 
 Sequence = Float[Tensor, "B T D"]
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
 class DepthwiseConv(nn.Module):
@@ -44,6 +46,15 @@ class ConvNeXtBlock(nn.Module):
         seen = x if keep is None else x * keep
         h = self.widen(self.norm(self.depthwise(seen)))
         return x + self.scale * self.narrow(h.relu())
+
+
+def weight_norm(layer: Layer) -> Layer:
+    """The layer with its weight split into lengths and directions, which learn apart.
+
+    Source: Salimans & Kingma 2016, "Weight Normalization", arXiv:1602.07868.
+    """
+    nn.utils.parametrizations.weight_norm(layer)
+    return layer
 
 
 def upsampling_conv(channels_in: int, channels_out: int, stride: int) -> nn.ConvTranspose1d:

@@ -9,6 +9,7 @@ from sori.learn.data.corpora import is_held_out, read_pipe_separated
 from sori.learn.mel import MelSpec
 from sori.learn.models.fastspeech2_conv import AcousticBatch
 from sori.learn.models.source_filter import SourceFilterBatch
+from sori.learn.models.wavenet import WaveNetBatch
 from sori.text.phonemes import SYMBOLS
 from tests.unit.learn.corpus import TEXTS, make_corpus
 
@@ -96,6 +97,13 @@ def test_the_same_step_gives_the_same_crops(cache):
 def test_crops_longer_than_every_utterance_are_refused(cache):
     with pytest.raises(SoriError, match="no utterance is as long as a crop of 500 frames"):
         Crops(items(cache), SourceFilterBatch, 500, 3, 0)
+
+
+def test_crops_number_speakers_by_their_place_among_the_names(cache):
+    crops = Crops(items(cache), WaveNetBatch, 20, 3, 0, ("bob", "ann"))
+
+    assert crops.at(0).speaker.tolist() == [1, 1, 1]
+    assert Crops(items(cache), WaveNetBatch, 20, 3, 0).at(0).speaker.tolist() == [0, 0, 0]
 
 
 def test_an_epoch_holds_every_sentence_once(cache):
