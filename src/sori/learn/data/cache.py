@@ -42,7 +42,20 @@ class Entry:
 
 
 def describe(utterance: Utterance, teacher_f0: np.ndarray | None, spec: MelSpec) -> dict:
-    """Compute all features of one utterance; every array has whole frames."""
+    """Compute all features of one utterance; every array has whole frames.
+
+    An utterance without a recording, of which a teacher gave F0 and durations, has the mel and
+    energy `UNKNOWN`: models learn its prosody and nothing else.
+    """
+    if teacher_f0 is not None and not utterance.audio.is_file():
+        frames = len(teacher_f0)
+        return {
+            "wave": np.zeros(frames * spec.hop_samples, np.int16),
+            "mel": np.full((frames, spec.bins), features.UNKNOWN, np.float16),
+            "f0": features.taught_f0(teacher_f0),
+            "energy": np.full(frames, features.UNKNOWN, np.float32),
+            "cycles": np.zeros(frames, np.float32),
+        }
     wave = features.load_wave(utterance.audio, spec.sample_rate)
     if utterance.durations is None:
         wave = features.trim(wave, spec.sample_rate)

@@ -15,6 +15,7 @@ import torch
 
 from sori.learn.mel import MelSpec, MelSpectrogram
 
+UNKNOWN = -100.0  # a mel or energy that nobody heard: the teacher gave prosody alone
 TARGET_LEVEL = 0.06  # root mean square of speech, about -24 dB below full scale
 VOICED_CONFIDENCE = 0.15  # low: a pulse too many is cheaper for a voice than a missing one
 UNVOICED_HZ = 45.0  # teachers mark unvoiced frames by an F0 near zero

@@ -38,6 +38,7 @@ Speakers = Float[Tensor, "B P"]
 
 PITCH_CENTRE = 5.2  # log of 181 Hz
 ENERGY_CENTRE = 2.0  # mean of log energies of speech at the level that features are brought to
+UNHEARD = -50.0  # energies below this are not of a recording
 MEL_SCALE = 4.0  # brings log-mels near unit range
 
 
@@ -296,8 +297,10 @@ class ConvFastSpeech2Task(nn.Module):
         mel = model.decode(laid, true, keep)
 
         target = batch.mel[:, :, :frames]
+        # Of some utterances a teacher gave the prosody alone; their mel and energy are unknown.
+        heard = frame_mask & (batch.energy[:, :frames] > UNHEARD)
         return {
-            "mel": masked_mean((mel - target).abs(), frame_mask[:, None]),
+            "mel": masked_mean((mel - target).abs(), heard[:, None]),
             "duration": masked_mean((guessed - (units.float() + 1).log()).square(), text_mask),
             "pitch": masked_mean(
                 (predicted.pitch - true.pitch).abs(), frame_mask & (true.voiced > 0)
@@ -308,7 +311,7 @@ class ConvFastSpeech2Task(nn.Module):
                 ),
                 frame_mask,
             ),
-            "energy": masked_mean((predicted.energy - true.energy).abs(), frame_mask),
+            "energy": masked_mean((predicted.energy - true.energy).abs(), heard),
         }
 
 

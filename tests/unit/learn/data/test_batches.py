@@ -138,6 +138,21 @@ def test_labels_replace_what_the_corpus_did_not_bring(tmp_path, cache):
     assert (entry.phonemes, entry.durations) == ("ˈA", (20, 20, 20, 20))
 
 
+def test_a_teacher_may_give_prosody_without_a_recording(tmp_path):
+    folder = make_corpus(tmp_path / "corpus")
+    utterance = next(iter(read_pipe_separated(folder)))
+    utterance.audio.unlink()
+    np.savez(folder / "prosody.npz", **{utterance.name: np.full((2, 80), 140.0, np.float16)})
+
+    prepare([utterance], folder, tmp_path / "cache", SPEC)
+
+    cache = Cache(tmp_path / "cache", SPEC)
+    entry = cache.entries[0]
+    assert entry.frames == sum(entry.durations) == 80
+    assert (cache.frames("f0", entry, 0, 80) == 140).all()
+    assert (cache.frames("energy", entry, 0, 80) < -50).all()
+
+
 def test_a_cache_of_another_spectrogram_is_refused(tmp_path):
     folder = make_corpus(tmp_path / "corpus")
     prepare(list(read_pipe_separated(folder)), folder, tmp_path / "cache", SPEC)

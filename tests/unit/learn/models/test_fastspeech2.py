@@ -93,6 +93,21 @@ def test_padding_changes_nothing(spec):
         torch.testing.assert_close(other[name], value, atol=1e-5, rtol=1e-4)
 
 
+def test_an_utterance_without_a_recording_teaches_prosody_alone():
+    torch.manual_seed(0)
+    task = CONV.task(CONV.tiny).eval()
+    batch = example_batch(CONV)
+    unheard = {"mel": batch.mel.clone(), "energy": batch.energy.clone()}
+    unheard["mel"][1], unheard["energy"][1] = -100.0, -100.0
+    first = type(batch)(**{name: value[:1] for name, value in vars(batch).items()})
+
+    mixed, alone = task.terms(type(batch)(**{**vars(batch), **unheard})), task.terms(first)
+
+    for name in ("mel", "energy"):
+        torch.testing.assert_close(mixed[name], alone[name])
+    assert not torch.equal(mixed["pitch"], alone["pitch"])
+
+
 @pytest.fixture
 def conv():
     torch.manual_seed(0)
