@@ -72,6 +72,18 @@ def spectral_distance(
     return SpectralDistance(*torch.stack(parts).mean(dim=0))
 
 
+def power_distance(real: Wave, fake: Wave, fft_samples: int, hop_samples: int) -> Scalar:
+    """Mean squared distance between power spectra, averaged over time first.
+
+    Source: van den Oord et al. 2018, "Parallel WaveNet", "Power loss", arXiv:1711.10433.
+    """
+    powers = [
+        magnitude(spectrum(wave, fft_samples, hop_samples)).square().mean(dim=2)
+        for wave in (real, fake)
+    ]
+    return F.mse_loss(powers[1], powers[0])
+
+
 def least_squares_critic(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Scalar:
     """Critic's loss: scores of recordings towards 1, of made waves towards 0.
 

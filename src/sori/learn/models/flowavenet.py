@@ -106,7 +106,7 @@ class ZeroConv(nn.Module):
 class Guess(nn.Module):
     """Small WaveNet without causality: mean and log scale of channels from others.
 
-    Source: section 3.3, "non-causal WaveNet".
+    Source: section 3, on affine coupling layers.
     """
 
     def __init__(self, config: FloWaveNetConfig, channels: int, condition: int):
@@ -132,7 +132,7 @@ class Whitening(nn.Module):
 
         y_a = x_a,   y_b = (x_b - m(x_a, c)) exp(-s(x_a, c))        log|det dy/dx| = -sum s
 
-    Source: Eqs. 5 to 7.
+    Source: section 3, on affine coupling layers.
     """
 
     def __init__(self, guess: Guess):
@@ -265,7 +265,7 @@ class FloWaveNet(nn.Module):
 
 
 class FloWaveNetTask(nn.Module):
-    """Maximum likelihood, Eq. 3; in nats per sample."""
+    """Maximum likelihood, in nats per sample."""
 
     def __init__(self, config: FloWaveNetConfig):
         super().__init__()

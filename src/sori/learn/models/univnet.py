@@ -195,7 +195,7 @@ class Critics(nn.Module):
 
 
 class UnivNetTask(nn.Module):
-    """Least-squares GAN with spectral distances, Eqs. 1 to 5; critics join after a while."""
+    """Least-squares GAN with spectral distances, section 2.3; critics join after a while."""
 
     def __init__(self, config: UnivNetConfig):
         super().__init__()

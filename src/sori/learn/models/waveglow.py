@@ -168,7 +168,7 @@ class WaveGlow(nn.Module):
 
 
 class WaveGlowTask(nn.Module):
-    """Maximum likelihood, Eq. 8; in nats per sample, constants included."""
+    """Maximum likelihood, in nats per sample, constants included."""
 
     def __init__(self, config: WaveGlowConfig):
         super().__init__()

@@ -9,6 +9,7 @@ convolutions that the paper writes; the last layer has no residual output, which
 pre-emphasis.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import field
 from typing import Literal, Protocol
@@ -81,6 +82,7 @@ class Head(Protocol):
     channels_in: int
     parameters: int
     draws: int  # uniform numbers that one sample takes
+    bin: float | None  # width of what `log_prob` tells apart, 1 for a density; None if uneven
 
     def enter(self, wave: Wave) -> Float[Tensor, "B C_in S"]: ...
 
@@ -95,6 +97,7 @@ class MuLawHead:
     def __init__(self, config: WaveNetConfig):
         self.channels_in = self.parameters = self.classes = config.classes
         self.draws = 1
+        self.bin = None
 
     def enter(self, wave: Wave) -> Float[Tensor, "B C_in S"]:
         codes = mu_law_encode(wave, self.classes)
@@ -117,6 +120,7 @@ class MixtureHead:
         self.parameters = 3 * config.mixtures
         self.draws = config.mixtures + 1
         self.levels, self.floor = config.levels, config.log_scale_floor
+        self.bin = 2 / (config.levels - 1)
 
     def enter(self, wave: Wave) -> Float[Tensor, "B C_in S"]:
         return wave[:, None]
@@ -137,6 +141,7 @@ class GaussianHead:
     def __init__(self, config: WaveNetConfig):
         self.channels_in = self.draws = 1
         self.parameters = 2
+        self.bin = 1.0
         self.floor = config.log_scale_floor
 
     def enter(self, wave: Wave) -> Float[Tensor, "B C_in S"]:
@@ -210,6 +215,16 @@ class WaveNet(nn.Module):
     def log_prob(self, parameters: Parameters, wave: Wave) -> Wave:
         """Log probability of every sample of `wave`, a density where the head is Gaussian."""
         return self.head.log_prob(parameters, wave)
+
+    def log_density(self, parameters: Parameters, wave: Wave) -> Wave:
+        """Log density of every sample, smooth in `wave`, for whoever learns from this network.
+
+        Raises:
+            ValueError: the head knows uneven levels only.
+        """
+        if self.head.bin is None:
+            raise ValueError(f"head {self.config.head!r} has no density; use mixture or gaussian")
+        return self.head.log_prob(parameters, wave) - math.log(self.head.bin)
 
     @torch.no_grad()
     def generate(self, mel: Mel, uniform: Uniform, speaker: Lengths | None = None) -> Wave:

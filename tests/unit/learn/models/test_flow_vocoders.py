@@ -10,6 +10,7 @@ from torch.autograd.functional import jacobian
 from sori.learn.models import flowavenet, waveglow
 from sori.learn.models.flowavenet import FloWaveNet, FloWaveNetConfig, FloWaveNetTask
 from sori.learn.models.waveglow import WaveGlow, WaveGlowConfig, WaveGlowTask
+from sori.learn.nn.flows import ActNorm
 from tests.batches import example_batch
 from tests.sizes import millions
 
@@ -117,6 +118,14 @@ def test_channels_that_leave_waveglow_early_skip_the_later_flows():
 
     assert torch.equal(before[:, :2], after[:, :2])
     assert not torch.allclose(before[:, 2:], after[:, 2:])
+
+
+def test_waveglow_has_no_activation_norm_and_flowavenet_one_per_flow():
+    models = (make(waveglow.SPEC), make(flowavenet.SPEC))
+
+    norms = [sum(isinstance(layer, ActNorm) for layer in m.modules()) for m in models]
+
+    assert norms == [0, 6]
 
 
 def test_flowavenet_starts_as_a_gaussian_fit_of_its_channels():

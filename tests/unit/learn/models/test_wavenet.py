@@ -193,3 +193,25 @@ def test_every_head_learns_and_speaks(head):
     wave = task.model.vocode(torch.randn(1, 40, 1) - 4)
     assert wave.shape == (1, HOP)
     assert wave.abs().max() <= 1
+
+
+@pytest.mark.parametrize("head", ["mixture", "gaussian"])
+def test_no_scale_falls_below_the_floor(head):
+    model = make(head, log_scale_floor=-5.0)
+    wave = torch.full((1, 3), 0.25)
+    sharp = torch.full((1, model.head.parameters, 3), 0.25)
+    sharp[:, 20 if head == "mixture" else 1 :] = -30
+    floored = sharp.clamp(min=-5)
+
+    assert torch.equal(model.log_prob(sharp, wave), model.log_prob(floored, wave))
+
+
+def test_densities_are_probabilities_over_the_width_of_a_bin():
+    mixture, mu_law = make("mixture"), make("mu_law")
+    wave, parameters = torch.rand(1, 5) - 0.5, torch.randn(1, 30, 5)
+
+    gained = mixture.log_density(parameters, wave) - mixture.log_prob(parameters, wave)
+
+    torch.testing.assert_close(gained, torch.full((1, 5), math.log(65535 / 2)))
+    with pytest.raises(ValueError, match="head 'mu_law' has no density"):
+        mu_law.log_density(torch.randn(1, 256, 5), wave)
