@@ -68,6 +68,18 @@ def test_losses_are_finite_and_players_move(spec):
     assert any(not torch.equal(before[k], v) for k, v in task.state_dict().items())
 
 
+def test_losses_and_gradients_are_finite_in_mixed_precision(spec):
+    task = tiny_task(spec)
+
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for player, loss, _ in task.training_step(example_batch(spec)):
+            loss.backward()
+            weights = [w for w in task.players[player].parameters() if w.grad is not None]
+
+            assert torch.isfinite(loss)
+            assert all(weight.grad.isfinite().all() for weight in weights)
+
+
 def test_the_same_seed_gives_the_same_step(spec):
     logs = []
     for _ in range(2):

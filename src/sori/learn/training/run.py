@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from sori.core.errors import SoriError
 from sori.learn import registry
 from sori.learn.checkpoint import load_model, load_state, save_model, save_state
+from sori.learn.contracts import Spec
 from sori.learn.data.sources import Source, make_source
 from sori.learn.training.average import Average
 from sori.learn.training.loop import train_step
@@ -79,6 +80,21 @@ def interruptible() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
+def load_frozen(spec: Spec, recipe: Recipe) -> dict[str, nn.Module]:
+    """The trained models that a task takes, by argument name.
+
+    Raises:
+        SoriError: the recipe names others than the card asks for, or a file is unusable.
+    """
+    if recipe.frozen.keys() != spec.frozen.keys():
+        wanted = ", ".join(f"{name} (a trained {model})" for name, model in spec.frozen.items())
+        raise SoriError(
+            f"{recipe.model} takes {wanted or 'no trained models'} in [frozen]; "
+            f"the recipe has {', '.join(recipe.frozen) or 'none'}"
+        )
+    return {name: registry.load(Path(path)) for name, path in recipe.frozen.items()}
+
+
 class Run:
     """The moving parts of one training."""
 
@@ -89,8 +105,7 @@ class Run:
         self.source = source
         self.accelerator = accelerator
         set_seed(recipe.training.seed)
-        frozen = {name: registry.load(Path(path)) for name, path in recipe.frozen.items()}
-        self.task = self.spec.task(self.config, **frozen)
+        self.task = self.spec.task(self.config, **load_frozen(self.spec, recipe))
         if recipe.start:
             self.student.load_state_dict(load_model(Path(recipe.start)).weights)
         module = self.module.to(accelerator.device)

@@ -134,3 +134,47 @@ def test_the_rate_warms_up_and_falls_to_a_twentieth():
     assert max(rates) == pytest.approx(1.0)
     assert rates[110] == pytest.approx(0.05)
     assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+
+
+TEACHER = """
+model = "wavenet"
+[config]
+head = "gaussian"
+layers = 2
+stacks = 1
+residual = 4
+gate = 4
+skip = 4
+strides = [5, 5, 12]
+[config.mel]
+hop_samples = 300
+[data]
+corpora = ["tones"]
+crop_frames = 8
+batch = 2
+[training]
+steps = {steps}
+precision = "fp32"
+"""
+
+
+def test_a_student_learns_from_the_teacher_that_its_recipe_names(places, tmp_path):
+    taught = Places(places.corpora, places.cache, tmp_path / "teacher")
+    teacher = train(recipe(tmp_path, 2, TEACHER), taught)
+    text = TEACHER.replace("wavenet", "parallel_wavenet").replace("layers = 2\n", "flows = [2]\n")
+    text = text.replace('head = "gaussian"\n', "").replace("stacks = 1\n", 'form = "gaussian"\n')
+
+    with pytest.raises(SoriError, match=r"takes teacher \(a trained wavenet\).*has none"):
+        train(recipe(tmp_path, 1, text), places)
+    student = train(recipe(tmp_path, 3, text + f'[frozen]\nteacher = "{teacher}"\n'), places)
+
+    saved = load_model(student)
+    assert saved.name == "parallel_wavenet"
+    assert not any("teacher" in name for name in saved.weights)
+
+
+def test_a_recipe_that_names_a_teacher_for_nobody_is_refused(places, tmp_path):
+    text = RECIPE + '[frozen]\nteacher = "nowhere.safetensors"\n'
+
+    with pytest.raises(SoriError, match="source_filter takes no trained models.*has teacher"):
+        train(recipe(tmp_path, 1, text), places)
