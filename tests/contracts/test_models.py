@@ -113,6 +113,23 @@ def test_a_few_steps_on_one_batch_lower_its_loss(spec):
     assert last < first
 
 
+def test_vocoders_turn_frames_into_samples_and_repeat_themselves_for_a_seed(spec):
+    if not spec.crop:
+        pytest.skip("not a vocoder")
+    model = spec.model(spec.tiny).eval()
+    batch = example_batch(spec)
+    heard = [getattr(batch, name)[..., :5] for name in ("mel", "f0") if hasattr(batch, name)]
+
+    waves = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        with torch.no_grad():
+            waves.append(model.vocode(*heard))
+
+    assert waves[0].shape == (2, 5 * spec.tiny.mel.hop_samples)
+    assert torch.equal(*waves)
+
+
 def test_config_and_weights_survive_a_round_trip(spec, tmp_path):
     model = spec.model(spec.tiny)
     path = tmp_path / "model.safetensors"

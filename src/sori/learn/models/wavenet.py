@@ -19,6 +19,7 @@ from jaxtyping import Float
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
 from sori.learn.contracts import Lengths, Mel, Spec, Update, Wave
 from sori.learn.mel import MelSpec, strict
@@ -237,12 +238,13 @@ class WaveNet(nn.Module):
         memories = self.stack.memories(condition)
         sample = condition.new_zeros(mel.shape[0], 1)
         samples = []
-        for time in range(condition.shape[2]):
-            here = slice(time, time + 1)
-            x = self.enter(self.head.enter(sample))
-            skips = self.stack.step(x, condition[:, :, here], memories, time)
-            sample = self.head.draw(self.judge(skips), uniform[:, :, here])
-            samples.append(sample)
+        with parametrize.cached():  # weights are normed once, not at every sample
+            for time in range(condition.shape[2]):
+                here = slice(time, time + 1)
+                x = self.enter(self.head.enter(sample))
+                skips = self.stack.step(x, condition[:, :, here], memories, time)
+                sample = self.head.draw(self.judge(skips), uniform[:, :, here])
+                samples.append(sample)
         return torch.cat(samples, dim=1)
 
     def vocode(self, mel: Mel, speaker: Lengths | None = None) -> Wave:

@@ -85,7 +85,10 @@ def require_product(strides: tuple[int, ...], mel: MelSpec) -> None:
 
 
 def fold_weight_norm(model: nn.Module) -> None:
-    """Replace every normed weight by its value: the same outputs, in less time."""
+    """Replace every normed weight by its value: the same outputs, in less time.
+
+    Not for a deep copy: torch lets it share the class of its original, which loses its weights too.
+    """
     for module in model.modules():
         if parametrize.is_parametrized(module, "weight"):
             parametrize.remove_parametrizations(module, "weight")
