@@ -213,6 +213,16 @@ def add_commands_of_the_learning_half() -> None:
 add_commands_of_the_learning_half()
 
 
+def add_commands_of_long_work() -> None:
+    """Join the commands that run for long: the server, and whole books."""
+    from sori.app.serve_command import serve
+
+    app.command()(serve)
+
+
+add_commands_of_long_work()
+
+
 def main() -> None:
     """Run the command line; faults in what the user gave are one line and exit status 2."""
     signal.signal(signal.SIGTERM, stop)

@@ -1,0 +1,136 @@
+"""Who may ask, from where, and how much: what stands in front of every request."""
+
+import hmac
+import time
+from collections.abc import Sequence
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+import anyio
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sori.app.faults import LOG, ApiError, response
+from sori.app.limits import Limits
+from sori.app.metrics import Metrics
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# The page and its description hold nothing that a key protects.
+KEYED = ("/v1/", "/metrics")
+ROUTES = ("/v1/audio/speech", "/v1/audio/voices", "/v1/models", "/health", "/metrics", "/")
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (
+        b"content-security-policy",
+        b"default-src 'self'; media-src 'self' blob:; img-src 'self' data: blob:; "
+        b"object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+)
+
+
+class Gate:
+    """Checks a request before the application sees it, and counts how it was answered."""
+
+    def __init__(self, app: ASGIApp, keys: Sequence[str], limits: Limits, metrics: Metrics):
+        self.app = app
+        self.keys = [sha256(key.encode()).digest() for key in keys]
+        self.limits = limits
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        status = 0
+        started = time.monotonic()
+
+        async def send_noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", []), *HEADERS]
+            await send(message)
+
+        try:
+            self.check(scope)
+            body = await self.read_body(scope, receive)
+            await self.app(scope, replayed(body, receive), send_noting)
+        except Exception as error:
+            if not isinstance(error, ApiError):
+                LOG.exception("a defect; please report it")
+            if status:
+                raise
+            await response(error)(scope, receive, send_noting)
+        finally:
+            path = scope["path"] if scope["path"] in ROUTES else "other"
+            self.metrics.add("sori_requests_total", route=path, status=str(status or "none"))
+            LOG.info(
+                "%s %s %d in %.3f s", scope["method"], path, status, time.monotonic() - started
+            )
+
+    def check(self, scope: Scope) -> None:
+        """Refuse a stranger.
+
+        Raises:
+            ApiError: the key is wrong, or a page of another site is asking.
+        """
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        if not self.keys:
+            # Without a key only this machine may ask. A page elsewhere can point its own name at
+            # 127.0.0.1; the name that the browser then sends gives it away.
+            host = urlsplit("//" + headers.get(b"host", "")).hostname
+            if host not in LOOPBACK:
+                raise ApiError(403, "this server answers only to localhost", code="wrong_host")
+            return
+        if not scope["path"].startswith(KEYED):
+            return
+        scheme, _, given = headers.get(b"authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not self.knows(given.strip()):
+            raise ApiError(
+                401,
+                "the API key is missing or wrong; send it as Authorization: Bearer KEY",
+                code="invalid_api_key",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+
+    def knows(self, given: str) -> bool:
+        """Compare with every key, in a time that tells nothing about any of them."""
+        digest = sha256(given.encode("latin-1", "replace")).digest()
+        return any([hmac.compare_digest(digest, key) for key in self.keys])
+
+    async def read_body(self, scope: Scope, receive: Receive) -> bytes:
+        """The whole body.
+
+        Raises:
+            ApiError: it is too large, or does not come in time.
+        """
+        most = self.limits.body_bytes
+        too_large = ApiError(413, f"the body is larger than {most} bytes", code="body_too_large")
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if length.isdigit() and int(length) > most:
+            raise too_large
+        body = bytearray()
+        with anyio.move_on_after(self.limits.body_seconds):
+            while True:
+                message = await receive()
+                body += message.get("body", b"")
+                if len(body) > most:
+                    raise too_large
+                if not message.get("more_body"):
+                    return bytes(body)
+        raise ApiError(408, "the body did not come in time", code="timeout")
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """A receiver that gives a body that was read already, then what comes after it."""
+    is_given = False
+
+    async def give() -> Message:
+        nonlocal is_given
+        if is_given:
+            return await receive()
+        is_given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return give

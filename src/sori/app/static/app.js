@@ -1,0 +1,166 @@
+// The page: asks this server for speech and plays it while the rest is still being made.
+
+import { drawWave, Peaks } from "/static/wave.js";
+import { Player, wavFile } from "/static/player.js";
+
+const at = (id) => document.getElementById(id);
+const form = at("form");
+const wave = at("wave");
+
+let asking = null;
+let player = null;
+
+function headers() {
+  const key = at("key").value.trim();
+  return {
+    "content-type": "application/json",
+    ...(key && { authorization: `Bearer ${key}` }),
+  };
+}
+
+function say(message) {
+  at("status").textContent = message;
+}
+
+function tell(message) {
+  at("error").textContent = message;
+  at("error").hidden = !message;
+}
+
+async function faultOf(response) {
+  if (response.status === 401) {
+    at("key-row").hidden = false;
+    at("key").focus();
+    return "This server needs a key. Enter it and try again.";
+  }
+  try {
+    return (await response.json()).error.message;
+  } catch {
+    return `The server answered with status ${response.status}.`;
+  }
+}
+
+async function listVoices() {
+  const response = await fetch("/v1/audio/voices", { headers: headers() });
+  if (!response.ok) throw new Error(await faultOf(response));
+  const { voices } = await response.json();
+  at("voice").replaceChildren(
+    ...voices.map((voice) => {
+      const details = [voice.accent === "gb" ? "UK" : "US", voice.description].filter(Boolean);
+      const option = new Option(`${voice.name} (${details.join(", ")})`);
+      option.dataset.model = voice.model;
+      option.dataset.voice = voice.id;
+      option.selected = voice.default;
+      return option;
+    }),
+  );
+}
+
+function order() {
+  const chosen = at("voice").selectedOptions[0];
+  return {
+    model: chosen?.dataset.model ?? "sori",
+    voice: chosen?.dataset.voice ?? "default",
+    input: at("text").value,
+    speed: Number(at("speed").value),
+    pitch: Number(at("pitch").value),
+    response_format: "pcm",
+  };
+}
+
+function show(peaks, seconds) {
+  const label = `Waveform of ${seconds.toFixed(1)} seconds of speech`;
+  wave.setAttribute("aria-label", label);
+  drawWave(wave, peaks.columns(wave.width));
+}
+
+async function receive(response, signal) {
+  const pieces = [];
+  const peaks = new Peaks();
+  const reader = response.body.getReader();
+  // A chunk may end in the midst of a sample.
+  let odd = new Uint8Array(0);
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done || signal.aborted) break;
+    const bytes = new Uint8Array(odd.length + value.length);
+    bytes.set(odd);
+    bytes.set(value, odd.length);
+    const whole = bytes.length - (bytes.length % 2);
+    odd = bytes.slice(whole);
+    const samples = new Int16Array(bytes.buffer.slice(0, whole));
+    pieces.push(samples);
+    player.push(samples);
+    peaks.push(samples);
+    show(peaks, peaks.seconds);
+    say(`Speaking: ${peaks.seconds.toFixed(1)} s so far`);
+  }
+  return { pieces, peaks };
+}
+
+async function speak(event) {
+  event?.preventDefault();
+  halt();
+  tell("");
+  if (!at("text").value.trim()) {
+    tell("There is no text yet. Type a few words.");
+    at("text").focus();
+    return;
+  }
+  asking = new AbortController();
+  const { signal } = asking;
+  player = new Player(() => say("Done."));
+  at("stop").disabled = false;
+  at("download").hidden = true;
+  say("Waiting for the first sentence");
+  try {
+    if (!at("voice").options.length) await listVoices();
+    const response = await fetch("/v1/audio/speech", {
+      method: "POST",
+      headers: headers(),
+      body: JSON.stringify(order()),
+      signal,
+    });
+    if (!response.ok) throw new Error(await faultOf(response));
+    const { pieces, peaks } = await receive(response, signal);
+    player.finish();
+    offer(pieces);
+    say(`${peaks.seconds.toFixed(1)} s of speech`);
+  } catch (error) {
+    if (signal.aborted) return;
+    player.stop();
+    say("");
+    tell(error instanceof TypeError ? "The server cannot be reached. Is it running?" : error.message);
+  } finally {
+    if (asking?.signal === signal) asking = null;
+  }
+}
+
+function offer(pieces) {
+  const link = at("download");
+  if (link.href) URL.revokeObjectURL(link.href);
+  link.href = URL.createObjectURL(wavFile(pieces));
+  link.hidden = false;
+}
+
+function halt() {
+  asking?.abort();
+  asking = null;
+  player?.stop();
+  at("stop").disabled = true;
+}
+
+form.addEventListener("submit", speak);
+at("stop").addEventListener("click", () => {
+  halt();
+  say("Stopped.");
+});
+at("text").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) speak(event);
+});
+for (const name of ["speed", "pitch"]) {
+  at(name).addEventListener("input", () => {
+    at(`${name}-shown`).textContent = Number(at(name).value).toFixed(2);
+  });
+}
+listVoices().catch((error) => tell(error.message));
