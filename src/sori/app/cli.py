@@ -215,8 +215,10 @@ add_commands_of_the_learning_half()
 
 def add_commands_of_long_work() -> None:
     """Join the commands that run for long: the server, and whole books."""
+    from sori.app.read_command import read
     from sori.app.serve_command import serve
 
+    app.command()(read)
     app.command()(serve)
 
 

@@ -1,0 +1,142 @@
+"""Books: chapters and paragraphs out of txt, Markdown, HTML, EPUB and SRT files."""
+
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from posixpath import dirname, join, normpath
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+from sori.app.markup import Block, html_blocks, markdown_blocks
+from sori.app.texts import decode, read_bytes
+from sori.core.errors import SoriError
+
+SUFFIXES = (".txt", ".md", ".html", ".htm", ".xhtml", ".epub", ".srt")
+# A part of an EPUB that unpacks to more than a very long book is made to fill memory.
+MOST_PART_BYTES, MOST_PARTS = 32 * 2**20, 5000
+HEADING = re.compile(
+    r"(?:chapter|part|book|prologue|epilogue|introduction|preface)\b[^\n]{0,60}", re.I
+)
+BLANK_LINES = re.compile(r"\n[ \t\r]*\n\s*")
+CUE_TIMES = re.compile(r"[^\n]*\d\d:\d\d[,.]\d\d\d --> [^\n]*")
+CONTAINER = "META-INF/container.xml"
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter: its title, which may be empty, and what is read, the title included."""
+
+    title: str
+    paragraphs: tuple[str, ...]
+
+
+def read_book(path: Path) -> list[Chapter]:
+    """The chapters of a book; the suffix says how it is written.
+
+    Raises:
+        SoriError: the file cannot be read, or holds no text.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise SoriError(f"{path} is no book that can be read; give one of {', '.join(SUFFIXES)}")
+    blocks = epub_blocks(path) if suffix == ".epub" else text_blocks(path, suffix)
+    chapters = list(in_chapters(blocks))
+    if not chapters:
+        raise SoriError(f"{path} holds no text")
+    return chapters
+
+
+def text_blocks(path: Path, suffix: str) -> Iterator[Block]:
+    text = decode(read_bytes(path), str(path)).replace("\r\n", "\n")
+    if suffix == ".md":
+        return markdown_blocks(text)
+    if suffix == ".srt":
+        return srt_blocks(text)
+    return plain_blocks(text) if suffix == ".txt" else html_blocks(text)
+
+
+def in_chapters(blocks: Iterator[Block]) -> Iterator[Chapter]:
+    """Gather blocks; a heading begins a chapter, and one with nothing under it joins the next."""
+    title, paragraphs = "", []
+    is_open = False  # only headings so far
+    for block in blocks:
+        if block.is_heading and paragraphs and not is_open:
+            yield Chapter(title, tuple(paragraphs))
+            title, paragraphs = "", []
+        if block.is_heading:
+            title = f"{title} {block.text}".strip()
+            is_open = True
+        else:
+            is_open = False
+        paragraphs.append(block.text)
+    if paragraphs:
+        yield Chapter(title, tuple(paragraphs))
+
+
+def plain_blocks(text: str) -> Iterator[Block]:
+    """Paragraphs between blank lines; a line such as "Chapter 3" by itself is a heading."""
+    for part in BLANK_LINES.split(text):
+        if part.strip():
+            yield Block(" ".join(part.split()), bool(HEADING.fullmatch(part.strip())))
+
+
+def srt_blocks(text: str) -> Iterator[Block]:
+    """What is said in every cue of a file of subtitles."""
+    for part in BLANK_LINES.split(text.strip()):
+        lines = part.splitlines()
+        times = [number for number, line in enumerate(lines) if CUE_TIMES.fullmatch(line.strip())]
+        said = " ".join(lines[times[0] + 1 :] if times else lines)
+        words = " ".join(re.sub(r"<[^>]*>|\{\\[^}]*\}", "", said).split())
+        if words:
+            yield Block(words)
+
+
+def epub_blocks(path: Path) -> Iterator[Block]:
+    """The parts of an EPUB in reading order.
+
+    Source: W3C, "EPUB 3.3", sections on the container and the package document.
+    """
+    try:
+        with zipfile.ZipFile(path) as book:
+            for name in spine(book, path):
+                yield from html_blocks(decode(part(book, name, path), f"{name} in {path}"))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise SoriError(f"{path} is not a whole EPUB file: {error}") from error
+    except OSError as error:
+        raise SoriError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def spine(book: zipfile.ZipFile, path: Path) -> list[str]:
+    """Names of the parts in reading order."""
+    container = parse(part(book, CONTAINER, path), path)
+    rootfile = container.find(".//{*}rootfile")
+    package_name = "" if rootfile is None else rootfile.get("full-path", "")
+    package = parse(part(book, package_name, path), path)
+    files = {item.get("id"): item.get("href", "") for item in package.iterfind(".//{*}item")}
+    names = [files.get(item.get("idref"), "") for item in package.iterfind(".//{*}itemref")]
+    folder = dirname(package_name)
+    return [normpath(join(folder, unquote(name))) for name in names[:MOST_PARTS] if name]
+
+
+def part(book: zipfile.ZipFile, name: str, path: Path) -> bytes:
+    """One part of an EPUB, in memory: nothing is unpacked to the disk."""
+    try:
+        with book.open(name) as file:
+            data = file.read(MOST_PART_BYTES + 1)
+    except KeyError as error:
+        raise SoriError(f"{path} is not a whole EPUB file: it has no {name!r}") from error
+    if len(data) > MOST_PART_BYTES:
+        raise SoriError(f"{name} in {path} unpacks to more than {MOST_PART_BYTES >> 20} MB")
+    return data
+
+
+def parse(data: bytes, path: Path) -> ElementTree.Element:
+    """Read XML; a file that defines entities, which can unfold without end, is refused."""
+    if b"<!ENTITY" in data or b"<!\0E" in data:
+        raise SoriError(f"{path} defines XML entities; Sori does not read such files")
+    try:
+        return ElementTree.fromstring(data)
+    except (ElementTree.ParseError, ValueError) as error:
+        raise SoriError(f"{path} is not a whole EPUB file: {error}") from error

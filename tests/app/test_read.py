@@ -1,0 +1,215 @@
+"""`sori read`: chapters, captions, resuming, and speaking only what changed."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from sori.audio.files import read
+from sori.speak.voice import Voice
+
+BOOK = """# One
+
+The birch canoe slid on the smooth planks. It was late.
+
+***
+
+Glue the sheet to the dark blue background.
+
+# Two
+
+The end came early.
+"""
+
+
+@pytest.fixture
+def book(somewhere):
+    path = somewhere / "book.md"
+    path.write_text(BOOK, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def read_aloud(sori, book):
+    def run(*words):
+        return sori("read", book, "--voice", "tiny", *words)
+
+    return run
+
+
+@pytest.fixture
+def spoken(monkeypatch):
+    """Phonemes of every run of the voice."""
+    runs = []
+    plain = Voice.utter
+
+    def utter(self, phonemes, *rest):
+        runs.append(phonemes)
+        return plain(self, phonemes, *rest)
+
+    monkeypatch.setattr(Voice, "utter", utter)
+    return runs
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_a_book_becomes_a_file_for_each_chapter_with_captions(read_aloud, somewhere):
+    result = read_aloud()
+
+    assert result.status == 0, result.err
+    assert "wrote 2 chapters to" in result.err
+    names = {path.name for path in (somewhere / "book").iterdir() if path.is_file()}
+    chapters = {f"{name}.{kind}" for name in ("1-one", "2-two") for kind in ("flac", "srt", "vtt")}
+    assert names == chapters | {"manifest.json"}
+    assert read(somewhere / "book" / "1-one.flac").seconds > 3
+
+
+def test_captions_name_words_while_they_sound(read_aloud, somewhere):
+    read_aloud()
+
+    lines = (somewhere / "book" / "1-one.vtt").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "WEBVTT"
+    (timed,) = [line for line in lines if "canoe" in line]
+    times = re.findall(r"<(\d\d:\d\d:\d\d\.\d{3})>", timed)
+    assert times == sorted(times)
+    assert len(times) == 7
+    audio = read(somewhere / "book" / "1-one.flac")
+    srt = (somewhere / "book" / "1-one.srt").read_text(encoding="utf-8")
+    *_, last = re.findall(r"--> (\d\d):(\d\d):(\d\d),(\d{3})", srt)
+    end = int(last[1]) * 60 + int(last[2]) + int(last[3]) / 1000
+    assert audio.seconds - 0.2 < end <= audio.seconds + 0.001
+
+
+def test_the_same_command_speaks_nothing_again(read_aloud, somewhere, spoken):
+    read_aloud()
+    before = contents(somewhere / "book")
+    spoken.clear()
+
+    read_aloud()
+
+    assert not spoken
+    assert contents(somewhere / "book") == before
+
+
+def test_an_edited_line_is_the_only_one_spoken_again(read_aloud, book, somewhere, spoken):
+    read_aloud()
+    second = (somewhere / "book" / "2-two.flac").stat().st_mtime_ns
+    spoken.clear()
+    book.write_text(BOOK.replace("dark blue", "light green"), encoding="utf-8")
+
+    read_aloud()
+
+    assert len(spoken) == 1
+    assert (somewhere / "book" / "2-two.flac").stat().st_mtime_ns == second
+    fresh = somewhere / "fresh"
+    read_aloud("--out", fresh)
+    assert contents(fresh) == contents(somewhere / "book")
+
+
+def test_gone_chapters_and_their_sound_are_removed(read_aloud, book, somewhere):
+    read_aloud()
+    kept = somewhere / "book" / ".sori-paragraphs"
+    before = len(list(kept.iterdir()))
+    book.write_text(BOOK[: BOOK.index("# Two")], encoding="utf-8")
+
+    read_aloud()
+
+    assert not list((somewhere / "book").glob("*two*"))
+    assert len(list(kept.iterdir())) < before
+
+
+def test_another_speaker_or_speed_is_another_reading(read_aloud, somewhere, spoken):
+    read_aloud()
+    spoken.clear()
+
+    read_aloud("--speed", "2")
+
+    assert len(spoken) == 6
+
+
+def test_a_killed_run_resumes_and_ends_with_the_same_bytes(start, sori, book, somewhere):
+    long = "\n\n".join(f"# Part {n}\n\nSentence {n} of a long book. " * 4 for n in range(40))
+    book.write_text(long, encoding="utf-8")
+    for moment in (1, 25, 60):
+        process = start("read", book, "--voice", "tiny", "--out", "killed")
+        kept = somewhere / "killed" / ".sori-paragraphs"
+        while process.poll() is None and len(list(kept.glob("*.json"))) < moment:
+            time.sleep(0.002)
+        process.kill()
+        process.wait()
+
+    resumed = sori("read", book, "--voice", "tiny", "--out", "killed")
+    sori("read", book, "--voice", "tiny", "--out", "whole")
+
+    assert resumed.status == 0
+    assert contents(somewhere / "killed") == contents(somewhere / "whole")
+    parts = (somewhere / "whole" / ".sori-paragraphs", somewhere / "killed" / ".sori-paragraphs")
+    assert len({frozenset(contents(part)) for part in parts}) == 1
+
+
+def test_memory_does_not_grow_with_the_book(somewhere):
+    peaks = []
+    for name, chapters in (("short", 2), ("long", 150)):
+        text = "\n\n".join(f"# Part {n}\n\n" + f"Line {n} of it. " * 5 for n in range(chapters))
+        (somewhere / f"{name}.md").write_text(text, encoding="utf-8")
+        peaks.append(peak_megabytes("read", f"{name}.md", "--voice", "tiny", "--speed", "4"))
+
+    short, long = peaks
+    assert long < short + 15
+
+
+def peak_megabytes(*words):
+    """Peak memory of `sori` with these words."""
+    measure = (
+        "import resource, subprocess, sys\n"
+        "subprocess.run(sys.argv[1:], check=True, capture_output=True)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    command = [sys.executable, "-c", measure, sys.executable, "-m", "sori", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return int(done.stdout) / 1024
+
+
+def test_paragraphs_join_without_a_click(read_aloud, somewhere):
+    read_aloud()
+
+    samples = read(somewhere / "book" / "1-one.flac").samples
+
+    # The tone itself never steps more than this between two samples.
+    most = 0.3 * 2 * np.pi * 220 / 24000
+    assert np.abs(np.diff(samples)).max() <= most * 1.05
+
+
+def test_a_paragraph_without_a_word_is_named_and_passed_over(sori, somewhere):
+    (somewhere / "a.txt").write_text("Hello.\n\n漢字\n\nThere.", encoding="utf-8")
+
+    result = sori("read", "a.txt", "--voice", "tiny")
+
+    assert result.status == 0
+    assert "漢" in result.err
+    (chapter,) = json.loads((somewhere / "a" / "manifest.json").read_text())["chapters"]
+    assert len(chapter["paragraphs"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["none.txt"], "cannot read the text file none.txt"),
+        (["book.md", "--format", "doc"], "choose one of: wav"),
+        (["book.md", "--speed", "9"], "speed 9 is out of range"),
+        (["book.md", "--out", "book.md"], "is a file; name a folder"),
+        (["book.md", "--speaker", "adda"], "perhaps ada"),
+    ],
+)
+def test_a_wrong_option_is_one_line(sori, book, somewhere, words, expected):
+    result = sori("read", "--voice", "tiny", *words)
+
+    assert result.status == 2
+    (line,) = result.err.splitlines()
+    assert expected in line
