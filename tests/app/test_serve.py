@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import logging
+import socket
 import threading
 import time
 
@@ -315,6 +316,38 @@ def test_a_client_that_goes_away_stops_the_work(bank, turnstile):
 
     # The sentence that was in the making is finished, and no other is begun.
     assert sum(turnstile.acquire(blocking=False) for _ in range(permits)) >= permits - 1
+
+
+def test_an_answer_that_is_taken_to_its_end_is_not_abandoned(bank):
+    with served(bank) as running:
+        for _ in range(5):
+            running.client.post(SPEECH, json=order(input="Hello."))
+
+        assert "sori_abandoned_total{" not in running.client.get("/metrics").text
+
+
+def test_a_client_that_stops_reading_holds_no_turn(bank):
+    with served(bank, limits=Limits(at_once=1)) as running:
+        host, port = running.url.removeprefix("http://").split(":")
+        body = json.dumps(order(input=THREE * 60, response_format="wav")).encode()
+        head = f"POST {SPEECH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        with socket.create_connection((host, int(port))) as idle:
+            idle.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+            answer = running.client.post(SPEECH, json=order(input="Hello."))
+
+    assert answer.status_code == 200
+
+
+def test_a_body_that_does_not_arrive_is_given_up(bank):
+    with served(bank, limits=Limits(body_seconds=0.2)) as running:
+        host, port = running.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as half_open:
+            half_open.sendall(
+                f"POST {SPEECH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{{".encode()
+            )
+
+            assert half_open.recv(100).startswith(b"HTTP/1.1 408")
 
 
 def inside(metrics):

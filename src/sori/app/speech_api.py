@@ -104,7 +104,7 @@ class SpokenResponse(Response):
         self.desk = desk
         self.metrics = metrics
         self.is_sse = production.request.stream_format == "sse"
-        self.has_started = False
+        self.has_started = self.is_complete = False
         self.background = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,7 +120,9 @@ class SpokenResponse(Response):
                 async def leave_with_the_client() -> None:
                     while (await receive())["type"] != "http.disconnect":
                         pass
-                    self.metrics.add("sori_abandoned_total")
+                    # The end of a whole answer is reported in the same way.
+                    if not self.is_complete:
+                        self.metrics.add("sori_abandoned_total")
                     group.cancel_scope.cancel()
 
                 group.start_soon(leave_with_the_client)
@@ -162,6 +164,7 @@ class SpokenResponse(Response):
                 "total_tokens": tokens + frames,
             }
             await self.event(send, {"type": "speech.audio.done", "usage": usage})
+        self.is_complete = True
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     @property
@@ -204,6 +207,7 @@ class SpokenResponse(Response):
         )
         if self.is_sse:
             await self.event(send, {"type": "error", **told(fault)})
+            self.is_complete = True
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
