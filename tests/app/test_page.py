@@ -165,6 +165,7 @@ def test_a_fault_is_shown_as_an_alert(page):
 
     assert "nothing" in page.text("#error")
     assert page.run("return document.querySelector('#error').getAttribute('role')") == "alert"
+    assert page.run("return document.querySelector('#stop').disabled")
 
 
 def test_stopping_ends_the_work(page, monkeypatch):

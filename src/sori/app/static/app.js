@@ -74,6 +74,11 @@ function show(peaks, seconds) {
   drawWave(wave, peaks.columns(wave.width));
 }
 
+function clearWave() {
+  wave.setAttribute("aria-label", "No speech yet");
+  drawWave(wave, []);
+}
+
 async function receive(response, signal) {
   const pieces = [];
   const peaks = new Peaks();
@@ -109,7 +114,11 @@ async function speak(event) {
   }
   asking = new AbortController();
   const { signal } = asking;
-  player = new Player(() => say("Done."));
+  player = new Player(() => {
+    at("stop").disabled = true;
+    say("Done.");
+  });
+  clearWave();
   at("stop").disabled = false;
   at("download").hidden = true;
   say("Waiting for the first sentence");
@@ -129,6 +138,7 @@ async function speak(event) {
   } catch (error) {
     if (signal.aborted) return;
     player.stop();
+    at("stop").disabled = true;
     say("");
     tell(error instanceof TypeError ? "The server cannot be reached. Is it running?" : error.message);
   } finally {
