@@ -33,11 +33,15 @@ class Pronouncer:
 
     def readings(self, word: str) -> tuple[Readings, str]:
         """Return a word's readings by tag and their source."""
-        if word not in self._known:
-            if len(self._known) >= REMEMBERED_WORDS:
-                self._known.clear()
-            self._known[word] = self._find(word)
-        return self._known[word]
+        known = self._known
+        found = known.get(word)
+        if found is None:
+            found = self._find(word)
+            # A fresh table instead of clearing one: another thread may be reading the old.
+            if len(known) >= REMEMBERED_WORDS:
+                self._known = known = {}
+            known[word] = found
+        return found
 
     def spell(self, letters: str) -> str:
         """Return the names of letters as one word, stressed on the last: "B B C", "M Ps"."""
