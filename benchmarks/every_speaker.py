@@ -1,0 +1,71 @@
+"""Judge every speaker of a voice on a few sentences that no training saw.
+
+    python benchmarks/every_speaker.py VOICE.onnx WORK_FOLDER --json benchmarks/results/speakers.json
+
+Speaks with the installed package, judges in `.venv-judge` (benchmarks/setup_judges.py), and keeps
+both in WORK_FOLDER: what is there is not made again.
+"""
+
+import argparse
+import json
+import subprocess
+from pathlib import Path
+from statistics import mean
+
+import sori
+
+BENCHMARKS = Path(__file__).parent
+JUDGE = BENCHMARKS.parent / ".venv-judge" / "bin" / "python"
+FIRST, COUNT = 50, 5  # behind those that benchmarks/peers.py uses
+
+
+def speak(voice: sori.Voice, folder: Path) -> None:
+    """Write NAME/NAME-0.wav and so on for every speaker, each with its text beside it."""
+    lines = (BENCHMARKS / "sentences.txt").read_text(encoding="utf-8").splitlines()
+    sentences = [line for line in lines if line][FIRST : FIRST + COUNT]
+    for name in voice.speakers:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number, sentence in enumerate(sentences):
+            path = folder / name / f"{name}-{number}.wav"
+            if not path.is_file():
+                sori.write(path, voice.say(sentence, speaker=name))
+                path.with_suffix(".txt").write_text(sentence, encoding="utf-8")
+
+
+def summarise(clips: list[dict]) -> dict[str, dict[str, float]]:
+    """Mean DistillMOS and word error rate (percent) of every speaker, best first."""
+    speakers: dict[str, list[dict]] = {}
+    for clip in clips:
+        speakers.setdefault(Path(clip["clip"]).stem.rpartition("-")[0], []).append(clip)
+    found = {
+        name: {
+            "distillmos": round(mean(clip["distillmos"] for clip in own), 2),
+            "wer": round(
+                100 * sum(c["word_errors"] for c in own) / sum(c["words"] for c in own), 1
+            ),
+        }
+        for name, own in speakers.items()
+    }
+    return dict(sorted(found.items(), key=lambda item: -item[1]["distillmos"]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("voice", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--json", type=Path, required=True)
+    options = parser.parse_args()
+    speak(sori.load(options.voice), options.work / "speech")
+    judged = options.work / "judged.json"
+    if not judged.is_file():
+        command = [str(JUDGE), str(BENCHMARKS / "judge.py"), str(options.work / "speech")]
+        command += ["--json", str(judged), "--only", "whisper", "distillmos"]
+        subprocess.run(command, check=True)
+    clips = json.loads(judged.read_text())["clips"]
+    result = {"command": f"python benchmarks/every_speaker.py {options.voice.name} WORK_FOLDER"}
+    result |= {"sentences_each": COUNT, "speakers": summarise(clips)}
+    options.json.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
