@@ -1,6 +1,6 @@
 """Judge every speaker of a voice on a few sentences that no training saw.
 
-    python benchmarks/every_speaker.py VOICE.onnx WORK_FOLDER --json benchmarks/results/speakers.json
+    python benchmarks/every_speaker.py VOICE.onnx WORK_FOLDER --json RESULT.json
 
 Speaks with the installed package, judges in `.venv-judge` (benchmarks/setup_judges.py), and keeps
 both in WORK_FOLDER: what is there is not made again.
