@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from sori.app.learning import learning_half
+from sori.app.extras import learning_half
 from sori.core.errors import SoriError
 
 app = typer.Typer(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sori.app.learning import learning_half
+from sori.app.extras import learning_half
 
 if TYPE_CHECKING:
     from sori.learn.data.cache import Cache

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sori.app.extras import serving_extra
 from sori.core.errors import SoriError
 
 if TYPE_CHECKING:
@@ -59,19 +60,6 @@ def serve(  # noqa: PLR0913 - a parameter is an option of the command
     limits = Limits(max_characters, max_seconds, at_once, waiting)
     keys = tuple(api_key or ())
     run(Settings(host, port, keys, voice, lexicon, threads, log_text, limits), workers)
-
-
-@contextlib.contextmanager
-def serving_extra() -> Iterator[None]:
-    """Name the extra where a package that serving needs is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "sori").startswith("sori"):
-            raise
-        raise SoriError(
-            f'{error.name} is not installed, and serving needs it; pip install "sori[serve]"'
-        ) from error
 
 
 def run(settings: "Settings", workers: int) -> None:
