@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from sori.core.errors import SoriError
+from sori.learn import checkpoint
 from sori.learn.checkpoint import load_model, load_state, read_tensors, save_model, save_state
 
 
@@ -48,7 +49,7 @@ def test_a_write_that_fails_leaves_the_old_checkpoint(saved, monkeypatch):
     def no_space(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("sori.learn.checkpoint.save_file", no_space)
+    monkeypatch.setattr(checkpoint, "save_file", no_space)
     with pytest.raises(SoriError, match="No space left"):
         save_model(saved, "source_filter", {}, torch.nn.Linear(2, 3))
 
