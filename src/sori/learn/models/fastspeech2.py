@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from sori.learn.contracts import Ids, Lengths, Mel, Spec, Update
 from sori.learn.losses import masked_mean
 from sori.learn.mel import MelSpec, strict
-from sori.learn.nn.alignment import Durations, owners
+from sori.learn.nn.alignment import Durations, expand
 from sori.learn.nn.masks import as_weight, length_mask
 from sori.text.phonemes import SYMBOLS
 
@@ -260,19 +260,13 @@ class FastSpeech2(nn.Module):
         text = self.encode(ids, speaker, mask)
         frames = (self.log_durations(text, mask).exp() - 1) / speed
         durations = frames.round().clamp(min=0).long()
-        laid = lay_out(text, durations)
+        laid = expand(text, durations)
         frame_mask = length_mask(durations.sum(dim=1), laid.shape[1])
         found = self.predict(laid, frame_mask)
         found = found._replace(pitch=found.pitch + torch.tensor(pitch).log().to(ids.device))
         mel = self.decode(laid, found, frame_mask)[1]
         f0 = found.pitch.exp() * (found.voiced > 0)
         return Spoken(durations, f0, mel)
-
-
-def lay_out(text: Float[Tensor, "B N D"], durations: Durations) -> Steps:
-    """Repeat every phoneme for its frames: the length regulator."""
-    owner = owners(durations)
-    return text.gather(1, owner[:, :, None].expand(-1, -1, text.shape[2]))
 
 
 class FastSpeech2Task(nn.Module):
@@ -299,7 +293,7 @@ class FastSpeech2Task(nn.Module):
         mask = length_mask(batch.mel_len, frames)
         text = model.encode(batch.ids, batch.speaker, text_mask)
         guessed = model.log_durations(text, text_mask)
-        laid = lay_out(text, batch.durations) * as_weight(mask)
+        laid = expand(text, batch.durations) * as_weight(mask)
         found = model.predict(laid, mask)
         f0 = batch.f0[:, :frames]
         true = Variance(f0.clamp(min=1).log(), (f0 > 0).float(), batch.energy[:, :frames])
