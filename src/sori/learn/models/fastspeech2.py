@@ -21,6 +21,7 @@ from sori.learn.contracts import Ids, Lengths, Mel, Spec, Update
 from sori.learn.losses import masked_mean
 from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.alignment import Durations, expand
+from sori.learn.nn.conv import PostNet
 from sori.learn.nn.masks import as_weight, length_mask
 from sori.text.phonemes import SYMBOLS
 
@@ -155,29 +156,6 @@ class Predictor(nn.Module):
             x = F.relu(conv((x * keep).transpose(1, 2))).transpose(1, 2)
             x = self.drop(norm(x))
         return self.leave(x)
-
-
-class PostNet(nn.Module):
-    """Convolutions over the finished mel, added to it; tanh after all but the last.
-
-    Source: Shen et al. 2017, "Tacotron 2", section 2.2, arXiv:1712.05884.
-    """
-
-    def __init__(self, bins: int, width: int, blocks: int, kernel: int = 5):
-        super().__init__()
-        widths = [bins, *[width] * (blocks - 1), bins]
-        self.convs = nn.ModuleList([
-            nn.Conv1d(a, b, kernel, padding=kernel // 2)
-            for a, b in zip(widths, widths[1:], strict=False)
-        ])
-        self.norms = nn.ModuleList([nn.BatchNorm1d(b) for b in widths[1:]])
-
-    def forward(self, mel: Mel, keep: Float[Tensor, "B 1 T"]) -> Mel:
-        x = mel
-        for number, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
-            x = norm(conv(x * keep))
-            x = torch.tanh(x) if number < len(self.convs) - 1 else x
-        return mel + x
 
 
 class FastSpeech2(nn.Module):

@@ -1,6 +1,7 @@
 """Convolutional layers that two or more models use."""
 
 import math
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
@@ -10,7 +11,7 @@ from torch.nn.utils import parametrize
 
 from sori.learn.mel import MelSpec
 
-Sequence = Float[Tensor, "B T D"]
+Steps = Float[Tensor, "B T D"]
 Layer = TypeVar("Layer", bound=nn.Module)
 
 
@@ -21,7 +22,7 @@ class DepthwiseConv(nn.Module):
         super().__init__()
         self.conv = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
 
-    def forward(self, x: Sequence) -> Sequence:
+    def forward(self, x: Steps) -> Steps:
         return self.conv(x.transpose(1, 2)).transpose(1, 2)
 
 
@@ -41,11 +42,60 @@ class ConvNeXtBlock(nn.Module):
         self.narrow = nn.Linear(hidden, width)
         self.scale = nn.Parameter(torch.full((width,), scale))
 
-    def forward(self, x: Sequence, keep: Float[Tensor, "B T 1"] | None = None) -> Sequence:
+    def forward(self, x: Steps, keep: Float[Tensor, "B T 1"] | None = None) -> Steps:
         # Padding is zero in front of every convolution, so an item's neighbours cannot reach it.
         seen = x if keep is None else x * keep
         h = self.widen(self.norm(self.depthwise(seen)))
         return x + self.scale * self.narrow(h.relu())
+
+
+class NormedConvs(nn.Module):
+    """Convolutions over time, each followed by batch norm, a function and dropout.
+
+    What lies behind an item's end is zero in front of every convolution, so it reaches nothing.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        kernel: int,
+        functions: Sequence[Callable[[Tensor], Tensor]],
+        dropout: float,
+    ):
+        super().__init__()
+        self.functions = tuple(functions)
+        self.convs = nn.ModuleList([
+            nn.Conv1d(a, b, kernel, padding=kernel // 2)
+            for a, b in zip(widths, widths[1:], strict=False)
+        ])
+        self.norms = nn.ModuleList([nn.BatchNorm1d(width) for width in widths[1:]])
+        self.drop = nn.Dropout(dropout)
+
+    def forward(
+        self, x: Float[Tensor, "B C T"], keep: Float[Tensor, "B 1 T"]
+    ) -> Float[Tensor, "B C_out T"]:
+        for conv, norm, function in zip(self.convs, self.norms, self.functions, strict=True):
+            x = self.drop(function(norm(conv(x * keep))))
+        return x
+
+
+class PostNet(nn.Module):
+    """Convolutions over finished frames, added to them; tanh after all but the last.
+
+    Source: Shen et al. 2017, "Tacotron 2", section 2.2, arXiv:1712.05884.
+    """
+
+    def __init__(self, channels: int, width: int, blocks: int, dropout: float = 0.0):
+        super().__init__()
+        functions = [torch.tanh] * (blocks - 1) + [nn.Identity()]
+        self.stack = NormedConvs(
+            [channels, *[width] * (blocks - 1), channels], 5, functions, dropout
+        )
+
+    def forward(
+        self, frames: Float[Tensor, "B C T"], keep: Float[Tensor, "B 1 T"]
+    ) -> Float[Tensor, "B C T"]:
+        return frames + self.stack(frames, keep)
 
 
 def weight_norm(layer: Layer) -> Layer:
