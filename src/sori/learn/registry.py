@@ -11,6 +11,7 @@ from sori.core.errors import SoriError
 from sori.learn import models
 from sori.learn.checkpoint import load_model
 from sori.learn.contracts import Spec
+from sori.learn.pruning.compact import compact, structure_of, unpack
 
 
 def names() -> list[str]:
@@ -39,6 +40,8 @@ def load(path: Path) -> nn.Module:
     card = spec(saved.name)
     try:
         model = card.model(TypeAdapter(card.config).validate_python(saved.config))
+        if "kept" in saved.notes:
+            model = compact(model, unpack(saved.notes["kept"], structure_of(model)))
         model.load_state_dict(saved.weights)
     except (ValidationError, RuntimeError) as error:
         reason = " ".join(str(error).split())

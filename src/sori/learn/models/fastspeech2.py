@@ -23,6 +23,7 @@ from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.alignment import Durations, expand
 from sori.learn.nn.conv import PostNet
 from sori.learn.nn.masks import as_weight, length_mask
+from sori.learn.nn.prunable import FIXED, Axis, Structure, times
 from sori.text.phonemes import SYMBOLS
 
 Track = Float[Tensor, "B T"]
@@ -82,14 +83,34 @@ class Spoken(NamedTuple):
     mel: Mel
 
 
-def sinusoids(size: int, width: int) -> Float[Tensor, "T D"]:
+class Positions(nn.Module):
     """Positions as sines and cosines of geometrically spaced rates.
+
+    A cosine is a sine a quarter turn ahead, so every channel has a rate and a phase of its own.
+    `gain` is 1; it is there for a mask to multiply.
 
     Source: Vaswani et al. 2017, section 3.5, arXiv:1706.03762.
     """
-    rates = 10000 ** (-torch.arange(0, width, 2) / width)
-    angles = torch.arange(size)[:, None] * rates
-    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
+
+    rates: Tensor
+    phases: Tensor
+    gain: Tensor
+
+    def __init__(self, width: int):
+        super().__init__()
+        pairs = torch.arange(width) // 2 * 2
+        self.register_buffer("rates", 10000 ** (-pairs / width), persistent=False)
+        self.register_buffer("phases", torch.arange(width) % 2 * (torch.pi / 2), persistent=False)
+        self.register_buffer("gain", torch.ones(width))
+
+    def forward(self, size: int) -> Float[Tensor, "T D"]:
+        places = torch.arange(size, device=self.rates.device)[:, None]
+        return (places * self.rates + self.phases).sin() * self.gain
+
+    def declare(self, structure: Structure, path: str, width: Axis) -> None:
+        structure.follower(f"{path}.rates", width)
+        structure.follower(f"{path}.phases", width)
+        structure.tensor(f"{path}.gain", width)
 
 
 class Attention(nn.Module):
@@ -98,6 +119,7 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.heads = heads
+        self.scale = (width // heads) ** -0.5  # of the width that it was made with
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
@@ -108,8 +130,22 @@ class Attention(nn.Module):
             layer(x).unflatten(2, (self.heads, -1)).transpose(1, 2)
             for layer in (self.query, self.key, self.value)
         )
-        mixed = F.scaled_dot_product_attention(query, key, value, mask[:, None, None, :])
+        mixed = F.scaled_dot_product_attention(
+            query, key, value, mask[:, None, None, :], scale=self.scale
+        )
         return self.leave(mixed.transpose(1, 2).flatten(2))
+
+    def declare(self, structure: Structure, path: str, width: Axis) -> None:
+        heads = structure.dimension(f"{path}.heads", self.heads)
+        of_keys, of_values = (
+            layer.out_features // self.heads for layer in (self.query, self.value)
+        )
+        keys = times(heads, structure.dimension(f"{path}.keys", of_keys))
+        values = times(heads, structure.dimension(f"{path}.values", of_values))
+        structure.layer(f"{path}.query", self.query, keys, width)
+        structure.layer(f"{path}.key", self.key, keys, width)
+        structure.layer(f"{path}.value", self.value, values, width)
+        structure.layer(f"{path}.leave", self.leave, width, values)
 
 
 class FFTBlock(nn.Module):
@@ -136,6 +172,14 @@ class FFTBlock(nn.Module):
         h = self.narrow(F.relu(self.widen(x.transpose(1, 2)))).transpose(1, 2)
         return self.second_norm(self.drop(h) + x) * keep
 
+    def declare(self, structure: Structure, path: str, width: Axis) -> None:
+        self.attend.declare(structure, f"{path}.attend", width)
+        hidden = structure.dimension(f"{path}.hidden", self.widen.out_channels)
+        structure.layer(f"{path}.first_norm", self.first_norm, width)
+        structure.layer(f"{path}.widen", self.widen, hidden, width)
+        structure.layer(f"{path}.narrow", self.narrow, width, hidden)
+        structure.layer(f"{path}.second_norm", self.second_norm, width)
+
 
 class Predictor(nn.Module):
     """Two convolutions with layer norm, then numbers for every step."""
@@ -157,6 +201,15 @@ class Predictor(nn.Module):
             x = self.drop(norm(x))
         return self.leave(x)
 
+    def declare(self, structure: Structure, path: str, width: Axis) -> None:
+        first = structure.dimension(f"{path}.first_channels", self.first.out_channels)
+        second = structure.dimension(f"{path}.second_channels", self.second.out_channels)
+        structure.layer(f"{path}.first", self.first, first, width)
+        structure.layer(f"{path}.first_norm", self.first_norm, first)
+        structure.layer(f"{path}.second", self.second, second, first)
+        structure.layer(f"{path}.second_norm", self.second_norm, second)
+        structure.layer(f"{path}.leave", self.leave, FIXED, second)
+
 
 class FastSpeech2(nn.Module):
     """Phonemes and speaker in; durations, F0, energy and mel out."""
@@ -170,6 +223,7 @@ class FastSpeech2(nn.Module):
         self.mel_spec = config.mel
         self.embed = nn.Embedding(len(config.symbols), config.width)
         self.speakers = nn.Embedding(len(config.speakers), config.width)
+        self.positions = Positions(config.width)
         self.encoder = nn.ModuleList([FFTBlock(config) for _ in range(config.encoder_blocks)])
         self.duration = Predictor(config, 1)
         self.pitch = Predictor(config, 2)
@@ -192,7 +246,7 @@ class FastSpeech2(nn.Module):
 
     def encode(self, ids: Ids, speaker: Lengths, mask: Mask) -> Float[Tensor, "B N D"]:
         """What every phoneme means in its sentence, said by this speaker."""
-        x = self.embed(ids) + sinusoids(ids.shape[1], self.config.width).to(ids.device)
+        x = self.embed(ids) + self.positions(ids.shape[1])
         x = x * as_weight(mask)
         for block in self.encoder:
             x = block(x, mask)
@@ -207,6 +261,29 @@ class FastSpeech2(nn.Module):
         pitch, voiced = self.pitch(laid, mask).unbind(dim=2)
         return Variance(pitch, voiced, self.energy(laid, mask)[:, :, 0])
 
+    def structure(self) -> Structure:
+        """The residual stream, and the inner sizes of every block, predictor and of the post-net.
+
+        Source: Huang et al. 2023, section 2.2 and figure 2, arXiv:2303.11816.
+        """
+        structure = Structure()
+        width = structure.dimension("width", self.embed.embedding_dim)
+        self.positions.declare(structure, "positions", width)
+        for name in ("embed", "speakers", "pitch_table", "energy_table"):
+            structure.layer(name, self.get_submodule(name), FIXED, width)
+        for stack in ("encoder", "decoder"):
+            for number, block in enumerate(self.get_submodule(stack).children()):
+                assert isinstance(block, FFTBlock)
+                block.declare(structure, f"{stack}.{number}", width)
+        for name in ("duration", "pitch", "energy"):
+            predictor = self.get_submodule(name)
+            assert isinstance(predictor, Predictor)
+            predictor.declare(structure, name, width)
+        structure.layer("mel_out", self.mel_out, FIXED, width)
+        if self.postnet is not None:
+            self.postnet.declare(structure, "postnet")
+        return structure
+
     def pitch_bin(self, variance: Variance) -> Int[Tensor, "B T"]:
         """Number of the bin of log F0; 0 where unvoiced."""
         inside = torch.bucketize(variance.pitch, self.pitch_edges) + 1
@@ -220,7 +297,7 @@ class FastSpeech2(nn.Module):
         """The mel before and after the post-net; they are the same without one."""
         x = laid + self.pitch_table(self.pitch_bin(variance))
         x = x + self.energy_table(self.energy_bin(variance))
-        x = (x + sinusoids(x.shape[1], self.config.width).to(x.device)) * as_weight(mask)
+        x = (x + self.positions(x.shape[1])) * as_weight(mask)
         for block in self.decoder:
             x = block(x, mask)
         mel = self.mel_out(x).transpose(1, 2)

@@ -30,6 +30,7 @@ from sori.learn.nn.alignment import Durations, owners
 from sori.learn.nn.attention import DistanceAttention
 from sori.learn.nn.conv import ConvNeXtBlock
 from sori.learn.nn.masks import as_weight, length_mask
+from sori.learn.nn.prunable import FIXED, Axis, Structure
 from sori.text.phonemes import SYMBOLS
 
 Track = Float[Tensor, "B T"]
@@ -118,6 +119,11 @@ class TextBlock(nn.Module):
         x = x + self.drop(self.attend(self.norm(x), mask))
         return self.convolve(x, keep)
 
+    def declare(self, structure: Structure, path: str, width: Axis) -> None:
+        structure.layer(f"{path}.norm", self.norm, width)
+        self.attend.declare(structure, f"{path}.attend", width)
+        self.convolve.declare(structure, f"{path}.convolve", width)
+
 
 class Stack(nn.Module):
     """ConvNeXt blocks with a norm at the end."""
@@ -134,6 +140,12 @@ class Stack(nn.Module):
         for block in self.blocks:
             x = block(x, keep)
         return self.drop(self.norm(x))
+
+    def declare(self, structure: Structure, path: str, width: Axis) -> None:
+        for number, block in enumerate(self.blocks):
+            assert isinstance(block, ConvNeXtBlock)
+            block.declare(structure, f"{path}.blocks.{number}", width)
+        structure.layer(f"{path}.norm", self.norm, width)
 
 
 class ConvFastSpeech2(nn.Module):
@@ -236,6 +248,28 @@ class ConvFastSpeech2(nn.Module):
         mel = self.decode(laid, prosody, None)
         f0 = (prosody.pitch + PITCH_CENTRE).exp() * voiced
         return Spoken(units * per_unit, f0, mel)
+
+    def structure(self) -> Structure:
+        """Two residual streams, of text and frames and of prosody, and what hangs on them."""
+        structure = Structure()
+        width = structure.dimension("width", self.embed.embedding_dim)
+        prosody = structure.dimension("prosody_width", self.prosody_in.out_features)
+        structure.layer("embed", self.embed, FIXED, width)
+        structure.layer("speakers", self.speakers, width)
+        for number, block in enumerate(self.text):
+            assert isinstance(block, TextBlock)
+            block.declare(structure, f"text.{number}", width)
+        structure.layer("text_norm", self.text_norm, width)
+        self.duration.declare(structure, "duration", width)
+        structure.layer("duration_out", self.duration_out, FIXED, width)
+        structure.layer("place", self.place, width)
+        structure.layer("prosody_in", self.prosody_in, prosody, width)
+        self.prosody.declare(structure, "prosody", prosody)
+        structure.layer("prosody_out", self.prosody_out, FIXED, prosody)
+        structure.layer("tracks", self.tracks, width)
+        self.decoder.declare(structure, "decoder", width)
+        structure.layer("mel_out", self.mel_out, FIXED, width)
+        return structure
 
     def true_prosody(self, batch: AcousticBatch, frames: int) -> Prosody:
         """What the recordings of a batch do, in the units of `predict_prosody`."""

@@ -16,6 +16,7 @@ filters made by a network); Engel et al. 2020, "DDSP", section 3, arXiv:2001.046
 Siuzdak 2023, "Vocos", arXiv:2306.00814 (ConvNeXt at the frame rate). The combination is ours.
 """
 
+import copy
 from collections.abc import Iterator
 from dataclasses import field
 from typing import NamedTuple
@@ -31,6 +32,7 @@ from sori.learn.losses import spectral_distance
 from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.conv import ConvNeXtBlock
 from sori.learn.nn.excitation import pulse_train, synchronous_pulse_train
+from sori.learn.nn.prunable import FIXED, Structure
 
 Pitch = Float[Tensor, "B T"]
 Bins = Float[Tensor, "B T K"]
@@ -152,14 +154,26 @@ class SourceFilter(nn.Module):
 
     def folded(self) -> "SourceFilter":
         """An equal network whose phase head holds the minimum phase, so that it costs nothing."""
-        twin = SourceFilter(self.config)
-        twin.load_state_dict(self.state_dict())
+        twin = copy.deepcopy(self)
         with torch.no_grad():
             turn = self.minimum_phase.T
             twin.phase.weight.add_(turn @ self.harmonic.weight)
             twin.phase.bias.add_(turn @ self.harmonic.bias)
         twin.minimum_phase = torch.zeros(0)
         return twin.eval()
+
+    def structure(self) -> Structure:
+        """One residual stream and the hidden channels of its blocks."""
+        structure = Structure()
+        width = structure.dimension("width", self.enter.out_channels)
+        structure.layer("enter", self.enter, width)
+        for number, block in enumerate(self.blocks):
+            assert isinstance(block, ConvNeXtBlock)
+            block.declare(structure, f"blocks.{number}", width)
+        structure.layer("norm", self.norm, width)
+        for name in ("harmonic", "phase", "noise"):
+            structure.layer(name, self.get_submodule(name), FIXED, width)
+        return structure
 
     def spectra(self, source: Wave) -> Spectrum:
         """Fourier transform of the windowed frames; each lies in the middle of its transform."""

@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from sori.learn.nn.prunable import Axis, Structure, times
+
 Sequence = Float[Tensor, "B T D"]
 
 
@@ -31,6 +33,7 @@ class DistanceAttention(nn.Module):
         if width % heads:
             raise ValueError(f"width {width} is not a multiple of heads {heads}")
         self.heads = heads
+        self.scale = (width // heads) ** -0.5  # of the width that it was made with
         self.project = nn.Linear(width, 3 * width)
         self.leave = nn.Linear(width, width)
         self.register_buffer("slopes", distance_slopes(heads), persistent=False)
@@ -38,12 +41,30 @@ class DistanceAttention(nn.Module):
     def forward(self, x: Sequence, mask: Bool[Tensor, "B T"] | None = None) -> Sequence:
         query, key, value = (
             part.unflatten(2, (self.heads, -1)).transpose(1, 2)
-            for part in self.project(x).chunk(3, dim=2)
+            for part in self.project(x).split(self.widths(), dim=2)
         )
         places = torch.arange(x.shape[1], device=x.device)
         distance = (places[:, None] - places[None, :]).abs()
         bias = (-self.slopes[:, None, None] * distance)[None]
         if mask is not None:
             bias = bias.masked_fill(~mask[:, None, None, :], float("-inf"))
-        mixed = F.scaled_dot_product_attention(query, key, value, bias.to(query.dtype))
+        mixed = F.scaled_dot_product_attention(
+            query, key, value, bias.to(query.dtype), scale=self.scale
+        )
         return self.leave(mixed.transpose(1, 2).flatten(2))
+
+    def widths(self) -> list[int]:
+        """Channels of queries, keys and values; pruning may leave the values another number."""
+        values = self.leave.in_features
+        keys = (self.project.out_features - values) // 2
+        return [keys, keys, values]
+
+    def declare(self, structure: Structure, path: str, width: Axis) -> None:
+        """Declare the weights of this layer, which lies at `path` on a stream of this width."""
+        of_keys, _, of_values = (channels // self.heads for channels in self.widths())
+        heads = structure.dimension(f"{path}.heads", self.heads)
+        keys = times(heads, structure.dimension(f"{path}.keys", of_keys))
+        values = times(heads, structure.dimension(f"{path}.values", of_values))
+        structure.layer(f"{path}.project", self.project, keys + keys + values, width)
+        structure.layer(f"{path}.leave", self.leave, width, values)
+        structure.follower(f"{path}.slopes", heads)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from sori.learn.mel import MelSpec
+from sori.learn.nn.prunable import FIXED, Axis, Structure
 
 Steps = Float[Tensor, "B T D"]
 Layer = TypeVar("Layer", bound=nn.Module)
@@ -47,6 +48,15 @@ class ConvNeXtBlock(nn.Module):
         seen = x if keep is None else x * keep
         h = self.widen(self.norm(self.depthwise(seen)))
         return x + self.scale * self.narrow(h.relu())
+
+    def declare(self, structure: Structure, path: str, width: Axis) -> None:
+        """Declare the weights of this block, which lies at `path` on a stream of this width."""
+        hidden = structure.dimension(f"{path}.hidden", self.widen.out_features)
+        structure.layer(f"{path}.depthwise.conv", self.depthwise.conv, width)
+        structure.layer(f"{path}.norm", self.norm, width)
+        structure.layer(f"{path}.widen", self.widen, hidden, width)
+        structure.layer(f"{path}.narrow", self.narrow, width, hidden)
+        structure.tensor(f"{path}.scale", width)
 
 
 class NormedConvs(nn.Module):
@@ -96,6 +106,18 @@ class PostNet(nn.Module):
         self, frames: Float[Tensor, "B C T"], keep: Float[Tensor, "B 1 T"]
     ) -> Float[Tensor, "B C T"]:
         return frames + self.stack(frames, keep)
+
+    def declare(self, structure: Structure, path: str) -> None:
+        """Declare the channels between the convolutions; the frames' own are fixed."""
+        convs, before = self.stack.convs, FIXED
+        for number, conv in enumerate(convs):
+            assert isinstance(conv, nn.Conv1d)
+            after = FIXED
+            if number < len(convs) - 1:
+                after = structure.dimension(f"{path}.channels_{number}", conv.out_channels)
+                structure.layer(f"{path}.stack.norms.{number}", self.stack.norms[number], after)
+            structure.layer(f"{path}.stack.convs.{number}", conv, after, before)
+            before = after
 
 
 def weight_norm(layer: Layer) -> Layer:
