@@ -4,15 +4,18 @@ A batch class asks for features by the names of its fields; every name is a func
 column of the cache.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
-import soxr
 import torch
 
+from sori.audio.files import read
+from sori.audio.resample import resample
+from sori.core.errors import SoriError
 from sori.learn.mel import MelSpec, MelSpectrogram
 
 UNKNOWN = -100.0  # a mel or energy that nobody heard: the teacher gave prosody alone
@@ -20,13 +23,33 @@ TARGET_LEVEL = 0.06  # root mean square of speech, about -24 dB below full scale
 VOICED_CONFIDENCE = 0.15  # low: a pulse too many is cheaper for a voice than a missing one
 UNVOICED_HZ = 45.0  # teachers mark unvoiced frames by an F0 near zero
 SMOOTH_SAMPLES = 800  # 33 ms at 24 kHz: what lies 60 Hz beside the fundamental cancels out
+SHORTEST_SECONDS = 0.1
 TRIM_SECONDS = 0.15  # silence left at both ends of a recording
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch use one thread, so that features do not depend on the number of processors."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def load_wave(path: Path, sample_rate: int) -> np.ndarray:
-    """Read a recording as mono float32 at `sample_rate`."""
-    wave, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    return soxr.resample(wave.mean(axis=1), rate, sample_rate).astype(np.float32)
+    """Read a recording as mono float32 at `sample_rate`.
+
+    Raises:
+        SoriError: it cannot be read, is shorter than `SHORTEST_SECONDS`, or holds no sound.
+    """
+    wave = resample(read(path), sample_rate).samples
+    if len(wave) < SHORTEST_SECONDS * sample_rate or not wave.any():
+        raise SoriError(
+            f"{path} holds no sound to learn from; `sori corpus check --mend` drops such files"
+        )
+    return wave
 
 
 def level(wave: np.ndarray, sample_rate: int) -> float:
@@ -129,7 +152,8 @@ def cycles(wave: np.ndarray, pitch: np.ndarray, spec: MelSpec) -> np.ndarray:
     window = np.hanning(SMOOTH_SAMPLES)
     edge = (SMOOTH_SAMPLES - hop) // 2
     framed = np.lib.stride_tricks.sliding_window_view(np.pad(base, edge), SMOOTH_SAMPLES)[::hop]
-    left = framed[:frames] @ window
+    # Not a product of matrices: its rounding would depend on the number of threads.
+    left = (framed[:frames] * window).sum(axis=1)
     # A faint fundamental has no angle worth following; the angle runs straight across it.
     strong = np.flatnonzero(np.abs(left) >= 0.03 * np.abs(left).max())
     angle = np.interp(np.arange(frames), strong, np.unwrap(np.angle(left[strong])))

@@ -10,6 +10,7 @@ from sori.core.errors import SoriError
 from sori.learn import registry
 from sori.learn.data.batches import Sentences
 from sori.learn.data.cache import Cache, Entry, write_labels
+from sori.learn.data.shards import file_name
 from sori.learn.models.aligner import Aligner, AlignerBatch
 from sori.learn.models.fastspeech2_conv import AcousticBatch, ConvFastSpeech2
 from sori.text.frontend import FrontEnd
@@ -68,15 +69,17 @@ def predict_mels(folder: Path, cache: Cache, checkpoint: Path) -> int:
     config = model.config
     known = [(cache, e) for e in cache.entries if e.durations and e.speaker in config.speakers]
     sentences = Sentences(known, AcousticBatch, config.symbols, config.speakers, 8000, 0)
-    made = np.array(cache.arrays["mel"])
+    made = [np.array(shard) for shard in cache.arrays["mel"]]
     for numbers in sentences.plan(0):
         chosen = [sentences.items[i] for i in numbers]
         batch = sentences.collate(chosen)
         with torch.inference_mode():
             mels = model.reconstruct(batch)
         for (_, entry), mel, frames in zip(chosen, mels, batch.mel_len.tolist(), strict=True):
-            made[entry.start : entry.start + frames] = mel[:, :frames].T.numpy()
-    beside = folder / "predicted.raw.tmp"
-    made.tofile(beside)
-    os.replace(beside, folder / "predicted.raw")
+            shard, start = cache.place(entry)
+            made[shard][start : start + frames] = mel[:, :frames].T.numpy()
+    for shard, mels in enumerate(made):
+        beside = folder / "predicted.raw.tmp"
+        mels.tofile(beside)
+        os.replace(beside, folder / file_name("predicted", shard))
     return len(known)
