@@ -16,11 +16,13 @@ from sori.speak.card import SILENCE, read_card
 from sori.speak.catalogue import find
 from sori.speak.edges import rest_between, trim_edges
 from sori.speak.graph import Graph
-from sori.speak.manner import Manner
+from sori.speak.manner import PITCHES, SPEEDS, Manner
 from sori.speak.pieces import SOUNDS, pieces
 from sori.speak.speakers import mix
 from sori.speak.utterance import Utterance, symbol_timings, word_labels, word_timings
-from sori.text.frontend import FrontEnd, Sentence
+from sori.text.delivery import Delivery
+from sori.text.frontend import FrontEnd, NothingSpokenError, Sentence
+from sori.text.ssml import Part, is_ssml, parts
 
 LINE_PAUSE_SECONDS = 0.35
 EMPTY = "the text is empty; give at least one word"
@@ -105,10 +107,21 @@ class Voice:
         return audible(utterances)
 
     def read(self, text: str, speaker: str | None = None) -> Iterator[Sentence]:
-        """Sentences of a text, read in the accent of a speaker."""
+        """Sentences of a text, or of SSML if it begins with `<speak`, in the accent of a speaker.
+
+        Raises:
+            SoriError: the text is empty, or SSML that cannot be read.
+        """
         if not text.strip():
             raise SoriError(EMPTY)
+        if is_ssml(text):
+            return self.read_parts(parts(text), speaker)
         return self.front_end(mix(self.card, speaker).accent).sentences(text)
+
+    def read_parts(self, said: Sequence[Part], speaker: str | None) -> Iterator[Sentence]:
+        """Sentences of parts of marked text, each read in the accent of its own speaker."""
+        readers = [self.front_end(mix(self.card, part.speaker or speaker).accent) for part in said]
+        return sentences_of(said, readers)
 
     def read_phonemes(self, phonemes: str) -> Iterator[Sentence]:
         """Sentences of a text in phonemes, one a line; a sign the voice lacks is an error."""
@@ -146,36 +159,43 @@ class Voice:
         Raises:
             SoriError: the speaker is not known; at the end, if nothing could be spoken.
         """
-        weights = mix(self.card, manner.speaker).weights
-        return self.utterances(sentences, manner, weights, prompt)
+        mix(self.card, manner.speaker)
+        return self.utterances(sentences, manner, prompt)
 
     def utterances(
-        self, sentences: Iterable[Sentence], manner: Manner, weights: np.ndarray, prompt: bool
+        self, sentences: Iterable[Sentence], manner: Manner, prompt: bool
     ) -> Iterator[Utterance]:
         rest_seconds = 0.0
         begun = False
         skipped: list[str] = []
         for sentence in sentences:
+            delivery = sentence.delivery
+            way = delivered(manner, delivery)
+            if delivery.break_seconds is not None:
+                rest_seconds = rest_between(delivery.break_seconds)
             phonemes, strange = self.known(sentence.phonemes)
             unread = (*sentence.skipped, *strange)
             skipped += unread
             cut = list(pieces(phonemes, sentence.pause_seconds, prompt and not begun))
             labels = iter(word_labels(sentence.spoken, phonemes))
             if not cut:
-                yield Utterance(self.silence(0.0), sentence.text, skipped=unread)
+                # A break that nothing follows.
+                silence = 0.0 if sentence.phonemes else rest_seconds
+                yield Utterance(self.silence(silence), sentence.text, skipped=unread)
             for piece in cut:
-                made = self.utter(piece.phonemes, manner, weights, rest_seconds)
+                made = self.utter(piece.phonemes, way, rest_seconds, delivery.gain_db)
                 words = word_timings(made.symbols, labels)
                 yield replace(made, text=sentence.text, skipped=unread, words=words)
-                rest_seconds = rest_between(piece.pause_seconds / manner.speed)
+                rest_seconds = rest_between(piece.pause_seconds / way.speed)
                 begun, unread = True, ()
         if not begun:
             raise SoriError(nothing_spoken(skipped))
 
     def utter(
-        self, phonemes: str, manner: Manner, weights: np.ndarray, rest_seconds: float
+        self, phonemes: str, manner: Manner, rest_seconds: float, gain_db: float = 0.0
     ) -> Utterance:
         """One run of the voice, trimmed, limited, and led by a rest."""
+        weights = mix(self.card, manner.speaker).weights
         ids = [0, *(self.id_of[phoneme] for phoneme in phonemes), 0]
         wave, durations = self.graph.run(ids, weights, manner)
         quiet = [symbol not in SOUNDS for symbol in f"{SILENCE}{phonemes}{SILENCE}"]
@@ -185,7 +205,8 @@ class Voice:
             int(durations[len(quiet) - quiet[::-1].index(False) :].sum()),
         )
         rest = self.silence(rest_seconds).samples
-        samples = np.concatenate([rest, soft_limit(trimmed.samples)])
+        louder = trimmed.samples * np.float32(10.0 ** (gain_db / 20.0))
+        samples = np.concatenate([rest, soft_limit(louder)])
         ends = np.cumsum(durations[:-1]) - trimmed.cut + len(rest)
         return Utterance(
             Audio(samples, self.card.sample_rate),
@@ -218,6 +239,35 @@ class Voice:
             if accent not in self.front_ends:
                 self.front_ends[accent] = FrontEnd(accent, self.lexicon)
             return self.front_ends[accent]
+
+
+def sentences_of(said: Sequence[Part], readers: Sequence[FrontEnd]) -> Iterator[Sentence]:
+    """Sentences of marked text; a part of which nothing can be spoken is passed over.
+
+    Raises:
+        SoriError: nothing can be spoken of any of them.
+    """
+    nothing: NothingSpokenError | None = None
+    begun = False
+    for part, reader in zip(said, readers, strict=True):
+        try:
+            for sentence in reader.marked_sentences(part.text):
+                begun = True
+                yield replace(sentence, delivery=replace(sentence.delivery, speaker=part.speaker))
+        except NothingSpokenError as error:
+            nothing = error
+    if not begun:
+        raise nothing or SoriError(EMPTY)
+
+
+def delivered(manner: Manner, delivery: Delivery) -> Manner:
+    """The manner of a stretch; where the two together pass a limit, the limit."""
+    return replace(
+        manner,
+        speaker=delivery.speaker or manner.speaker,
+        speed=float(np.clip(manner.speed * delivery.speed, *SPEEDS)),
+        pitch=float(np.clip(manner.pitch * delivery.pitch, *PITCHES)),
+    )
 
 
 def audible(utterances: Iterable[Utterance]) -> Iterator[Audio]:

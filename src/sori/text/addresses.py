@@ -9,7 +9,7 @@ from sori.text.wordlist import word_set
 
 _TOP = "com|org|net|edu|gov|mil|info|io|ai|dev|app|co|uk|us|ca|de|fr|it|es|nl|eu|au|jp|kr|tv|me"
 _SPELLED_TOP = word_set("uk us ca de fr es nl eu au jp kr tv io ai edu")
-_SIGNS = {
+SIGNS = {
     ".": "dot",
     "@": "at",
     "/": "slash",
@@ -49,7 +49,7 @@ def _address_piece(piece: str, is_top: bool, place: Place) -> str:
     if piece.isdigit():
         return cardinal(piece) if len(piece) < 3 else one_by_one(piece)
     if not piece.isalpha():
-        return _SIGNS.get(piece, "")
+        return SIGNS.get(piece, "")
     lower = piece.lower()
     if lower == "www":
         return "double-u double-u double-u"

@@ -64,10 +64,10 @@ def read_numeric(found: re.Match[str], place: Place) -> str | None:
     if not month_first and int(second) > 12:
         first, second = second, first
     day, month = (second, first) if month_first else (first, second)
-    return _date(day, month, last if len(last) == 4 else _century(last))
+    return _date(day, month, last if len(last) == 4 else century(last))
 
 
-def _century(two_digits: str) -> str:
+def century(two_digits: str) -> str:
     return ("19" if int(two_digits) >= 50 else "20") + two_digits
 
 
@@ -113,6 +113,15 @@ def _half(found: re.Match[str]) -> str:
     return f" {spelled(found['half'].upper() + 'M')}{ends}"
 
 
+CLOCKS = (
+    Rule(
+        rf"(?P<hour>[0-9]{{1,2}}):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9]))?(?![0-9:])"
+        rf"(?:\s?{_NOON})?",
+        read_clock,
+    ),
+    Rule(rf"(?P<hour>[0-9]{{1,2}})\.(?P<minute>[0-5][0-9])(?P<second>)\s?{_NOON}", read_clock),
+    Rule(rf"(?P<hour>[0-9]{{1,2}})\s?{_NOON}", read_hour),
+)
 RULES = (
     Rule(r"(?<![0-9])([12][0-9]{3})-([01][0-9])-([0-3][0-9])(?![0-9])", read_iso),
     Rule(
@@ -132,11 +141,5 @@ RULES = (
         r"|(?P<first>A\.D\.|AD)\s(?P<second>[0-9]+)",
         read_era,
     ),
-    Rule(
-        rf"(?P<hour>[0-9]{{1,2}}):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9]))?(?![0-9:])"
-        rf"(?:\s?{_NOON})?",
-        read_clock,
-    ),
-    Rule(rf"(?P<hour>[0-9]{{1,2}})\.(?P<minute>[0-5][0-9])(?P<second>)\s?{_NOON}", read_clock),
-    Rule(rf"(?P<hour>[0-9]{{1,2}})\s?{_NOON}", read_hour),
+    *CLOCKS,
 )

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sori.core.errors import SoriError
+from sori.text.delivery import OPEN, Delivery, plain
 from sori.text.homographs import choose
 from sori.text.lexicon import read_user_lexicon
 from sori.text.network import LetterReader
 from sori.text.normalise import normalise
 from sori.text.phonemes import ACCENTS, common_letters, to_ipa
-from sori.text.phrases import Piece, join, phrases
+from sori.text.phrases import Piece, Stretch, join, phrases, stretches
 from sori.text.pronunciation import Pronouncer
 from sori.text.sentences import Passage, split
 from sori.text.tokens import Kind, Token
@@ -31,6 +32,11 @@ class Sentence:
     pause_seconds: float  # silence after it
     skipped: tuple[str, ...]  # what could not be spoken, named for the user
     paragraph: int
+    delivery: Delivery = Delivery()
+
+
+class NothingSpokenError(SoriError):
+    """A text holds nothing that can be spoken."""
 
 
 class WordStep(NamedTuple):
@@ -66,6 +72,10 @@ class FrontEnd:
         Raises:
             SoriError: the text holds nothing that can be spoken.
         """
+        return self.marked_sentences(plain(text))
+
+    def marked_sentences(self, text: str) -> Iterator[Sentence]:
+        """Yield the sentences of a text that may hold marks of its delivery; see `sentences`."""
         for sentence, _ in self._read(text):
             yield sentence
 
@@ -76,7 +86,7 @@ class FrontEnd:
             SoriError: the text holds nothing that can be spoken.
         """
         steps = []
-        for sentence, pieces in self._read(text):
+        for sentence, pieces in self._read(plain(text)):
             words = tuple(
                 WordStep(p.token.written, p.token.spoken, p.phonemes, p.source)
                 for p in pieces
@@ -97,46 +107,65 @@ class FrontEnd:
         """Yield sentences with their pieces; what was skipped is reported with the one before."""
         skipped: dict[str, None] = {}
         waiting: tuple[Sentence, list[Piece]] | None = None
+        delivery = Delivery()
         for passage in split(text):
             pieces = self._pieces(passage.text)
             here = dict.fromkeys(p.token.spoken for p in pieces if p.token.kind is Kind.SKIPPED)
-            if not any(piece.phonemes for piece in pieces):
+            parts, delivery = stretches(pieces, delivery)
+            if not parts:
                 skipped |= here
                 continue
             if waiting:
                 yield _reporting(waiting, skipped)
                 skipped = {}
-            *before, waiting = self._sentences(passage, pieces)
+            *before, waiting = self._sentences(passage, parts)
             skipped |= here
             yield from before
         if waiting is None:
-            raise SoriError(_nothing(text, tuple(skipped)))
+            raise NothingSpokenError(_nothing(text, tuple(skipped)))
         yield _reporting(waiting, skipped)
+        if delivery.break_seconds is not None:
+            yield Sentence("", "", "", 0.0, (), waiting[0].paragraph, delivery), []
 
     def _sentences(
-        self, passage: Passage, pieces: list[Piece]
+        self, passage: Passage, parts: list[Stretch]
     ) -> Iterator[tuple[Sentence, list[Piece]]]:
-        """Yield a passage as one sentence, or as several if a voice could not hold it."""
-        for phrase, is_last in phrases(pieces):
-            closed = is_last and not passage.is_cut
-            phonemes = join(phrase, "." if closed else ",")
-            pause = PAUSE_SECONDS.get(phonemes[-1:], 0.0)
-            if is_last and passage.ends_paragraph:
-                pause = PARAGRAPH_SECONDS
-            spoken = " ".join(p.token.spoken for p in phrase if p.source)
-            written = passage.text if is_last and len(phrase) == len(pieces) else _written(phrase)
-            sentence = Sentence(written, spoken, phonemes, pause, (), passage.paragraph)
-            yield sentence, phrase
+        """Yield a passage as one sentence, or as several if a voice could not say it in one run."""
+        for number, (delivery, pieces) in enumerate(parts, start=1):
+            for phrase, is_last in phrases(pieces):
+                ends = is_last and number == len(parts)
+                final = "." if ends and not passage.is_cut else ","
+                if is_last and not ends:
+                    final = _last_mark(phrase)
+                phonemes = join(phrase, final)
+                pause = PAUSE_SECONDS.get(phonemes[-1:], 0.0)
+                if ends and passage.ends_paragraph:
+                    pause = PARAGRAPH_SECONDS
+                spoken = " ".join(p.token.spoken for p in phrase if p.source)
+                is_whole = ends and number == 1 and len(phrase) == len(pieces)
+                written = (
+                    passage.text if is_whole and OPEN not in passage.text else _written(phrase)
+                )
+                sentence = Sentence(
+                    written, spoken, phonemes, pause, (), passage.paragraph, delivery
+                )
+                yield sentence, phrase
+                delivery = replace(delivery, break_seconds=None)
 
     def _pieces(self, text: str) -> list[Piece]:
         """Read every word, from the last to the first: a word's form depends on the next."""
         pronouncer = self._pronouncer
         tokens = normalise(text, pronouncer.knows, pronouncer.knows_exactly, self._accent)
-        words = [token.spoken.lower() for token in tokens]
+        words = [token.spoken.lower() for token in tokens if token.kind is not Kind.TURN]
         pieces: list[Piece] = []
         following = ""
-        for index in range(len(tokens) - 1, -1, -1):
-            piece = self._piece(tokens[index], words, index, following)
+        index = len(words)
+        for token in reversed(tokens):
+            if token.kind is Kind.TURN:  # a word's neighbours are those that it would have without
+                pieces.append(Piece(token, "", ""))
+                continue
+            index -= 1
+            piece = self._piece(token, words, index, following)
             pieces.append(piece)
             following = piece.phonemes if piece.source else ""
         pieces.reverse()
@@ -164,6 +193,11 @@ def _reporting(
 ) -> tuple[Sentence, list[Piece]]:
     sentence, pieces = read
     return replace(sentence, skipped=tuple(skipped)), pieces
+
+
+def _last_mark(pieces: list[Piece]) -> str:
+    token = pieces[-1].token
+    return token.spoken if token.kind is Kind.MARK else ""
 
 
 def _written(pieces: list[Piece]) -> str:

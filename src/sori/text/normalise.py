@@ -7,15 +7,16 @@ the piece; rules for numbers and symbols are compiled only when a sentence holds
 import re
 from collections.abc import Callable
 
-from sori.text import words
+from sori.text import delivery, words
+from sori.text.numbers import with_and
 from sori.text.roman import COUNTED, value_of
 from sori.text.scanner import Place, Scanner
 from sori.text.tidy import tidy
-from sori.text.tokens import Kind, Token
+from sori.text.tokens import Kind, Token, of_reading
 
 _PLAIN = Scanner(words.RULES)
 _NOT_PLAIN = re.compile(r"[^A-Za-z\s.,;:!?…—–()\"'-]|[a-z]\.[a-z]|(?<=\s)-(?=\s)|\[")
-_INLINE = re.compile(r"\[[^\]\[]*\]\(/[^/)]*/\)")
+_KEPT = re.compile(rf"\[[^\]\[]*\]\(/[^/)]*/\)|{delivery.MARK}")
 _LETTERS = re.compile("[A-Za-z]+")
 
 
@@ -25,10 +26,13 @@ def normalise(
     """Return the tokens of a sentence in the order in which they are spoken."""
     place = Place(accent, knows, knows_exactly)
     at = 0
-    # What a user wrote as phonemes is kept from every other rule.
-    for found in _INLINE.finditer(sentence):
+    # What a user wrote as phonemes, and marks, are kept from every other rule.
+    for found in _KEPT.finditer(sentence):
         _read(sentence[at : found.start()], place)
-        _scanner(found[0]).scan(found[0], place)
+        if found[0].startswith(delivery.OPEN):
+            place.tokens += _marked(found[0][1:-1], accent)
+        else:
+            _scanner(found[0]).scan(found[0], place)
         at = found.end()
     _read(sentence[at:], place)
     return place.tokens
@@ -39,6 +43,17 @@ def _read(text: str, place: Place) -> None:
     plain = lowered(clean.text) if is_shouted(clean.text) else clean.text
     _scanner(plain).scan(plain, place)
     place.tokens += [Token(Kind.SKIPPED, name, name) for name in clean.skipped]
+
+
+def _marked(code: str, accent: str) -> list[Token]:
+    """Return the tokens that a mark stands for."""
+    if delivery.is_turn(code):
+        return [Token(Kind.TURN, "", "", code)]
+    from sori.text.sayas import read_as  # most texts have no use for it
+
+    kind, form, content = delivery.read_of(code)
+    reading = read_as(kind, form, content, accent)
+    return of_reading(with_and(reading) if accent == "gb" else reading, content)
 
 
 def _scanner(text: str) -> Scanner:

@@ -1,8 +1,10 @@
 """Joins the phonemes of words to what a voice reads, in parts that a voice can hold."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
+from sori.text.delivery import Delivery, turn_of
 from sori.text.tokens import Kind, Token
 from sori.text.wordlist import word_set
 
@@ -37,6 +39,46 @@ def join(pieces: list[Piece], final: str) -> str:
             mark = ""
     closing = mark if mark and mark in ".!?" else final
     return _with_main_stress("".join(text)) + closing if text else ""
+
+
+class Stretch(NamedTuple):
+    """Pieces that are delivered in one way."""
+
+    delivery: Delivery
+    pieces: list[Piece]
+
+    @property
+    def has_sound(self) -> bool:
+        return any(piece.phonemes for piece in self.pieces)
+
+
+def stretches(pieces: list[Piece], delivery: Delivery) -> tuple[list[Stretch], Delivery]:
+    """Cut the pieces of a passage where their delivery changes.
+
+    Args:
+        delivery: how the passage begins.
+
+    Returns:
+        stretches that all have a sound, and how the passage after this one begins.
+    """
+    found = [Stretch(delivery, [])]
+    for piece in pieces:
+        if piece.token.kind is Kind.TURN:
+            found.append(Stretch(turn_of(piece.token.phonemes), []))
+        else:
+            found[-1].pieces.append(piece)
+    sounding: list[Stretch] = []
+    silence = None
+    for told, group in found:
+        if told.break_seconds is not None:
+            silence = (silence or 0.0) + told.break_seconds
+        stretch = Stretch(replace(told, break_seconds=silence), group)
+        if stretch.has_sound:
+            sounding.append(stretch)
+            silence = None
+        elif sounding:  # marks alone close what was said before them
+            sounding[-1].pieces.extend(group)
+    return sounding, replace(found[-1].delivery, break_seconds=silence)
 
 
 def _with_main_stress(phonemes: str) -> str:

@@ -242,7 +242,7 @@ def _counts_things(found: re.Match[str], place: Place) -> bool:
     )
 
 
-RULES = (
+MONEY = (
     Rule(
         rf"(?P<minus>[-−])?(?P<symbol>{_SYMBOL})\s?(?P<low>{NUMBER})"
         rf"(?:\s?[-–]\s?(?:{_SYMBOL})?(?P<high>{NUMBER}))?"
@@ -255,7 +255,16 @@ RULES = (
         read_currency_code,
     ),
     Rule(r"(?<![0-9])([0-9]+¢|[0-9]{1,2}p(?![A-Za-z0-9]))", read_small_coins),
-    Rule(r"(?:([0-9]+)[ -])?([0-9]{1,4})/([0-9]{1,4})(?![0-9/])", read_mixed_fraction),
+)
+FRACTION = Rule(r"(?:([0-9]+)[ -])?([0-9]{1,4})/([0-9]{1,4})(?![0-9/])", read_mixed_fraction)
+MEASURE = Rule(
+    rf"(?P<sign>[-−+±])?(?P<number>{NUMBER})(?P<gap>[ -]?)"
+    rf"(?P<unit>{UNIT_PATTERN})(?![A-Za-z0-9])",
+    read_measure,
+)
+RULES = (
+    *MONEY,
+    FRACTION,
     Rule(
         rf"({NUMBER})\s?[–-]\s?({NUMBER})(?![0-9-])(?:\s?(%|(?:{UNIT_PATTERN})(?![A-Za-z])))?",
         read_range,
@@ -264,11 +273,7 @@ RULES = (
     Rule(r"'?([0-9]{2}|[1-9][0-9]{2}0)'?s(?![A-Za-z])", read_decade),
     Rule(r"([0-9][0-9,]*)(?:st|nd|rd|th)(?![A-Za-z])", read_ordinal),
     Rule(rf"({NUMBER})(?:\s?[x×]\s?({NUMBER})|x(?![A-Za-z]))", read_product),
-    Rule(
-        rf"(?P<sign>[-−+±])?(?P<number>{NUMBER})(?P<gap>[ -]?)"
-        rf"(?P<unit>{UNIT_PATTERN})(?![A-Za-z0-9])",
-        read_measure,
-    ),
+    MEASURE,
     Rule(rf"({NUMBER})\s?({_SCALES})(?![A-Za-z])", read_scaled),
     Rule(r"[0-9]+(?:\.[0-9]+){2,}", read_dotted_number),
     Rule(r"([0-9]{1,4}):([0-9]{1,4})(?![0-9:])", read_ratio),

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from sori.text.delivery import END, MARK
 from sori.text.wordlist import word_set
 from sori.text.words import ABBREVIATIONS, COUNTED, TITLES
 
@@ -27,7 +28,7 @@ _OPENERS = word_set(
     "where one some many most all no not only however although because since until with by"
 )
 _UNITS = word_set("in ft lb lbs oz mi yd min sec hr hrs gal sq approx max mm cm km kg")
-_NEXT = re.compile(r"\s*[\"'“‘(\[]*([A-Za-z]+|[0-9])?")
+_NEXT = re.compile(rf"\s*(?:{MARK})*[\"'“‘(\[]*([A-Za-z]+|[0-9])?")
 
 
 class Passage(NamedTuple):
@@ -66,12 +67,14 @@ def _sentences(paragraph: str) -> Iterator[str]:
     start = 0
     ends = {line.end() for line in _SHORT_LINE.finditer(paragraph)} if "\n" in paragraph else set()
     ends |= {end.end() for end in _END.finditer(paragraph) if _is_end(paragraph, start, end)}
-    for end in sorted(ends):
-        if part := paragraph[start:end].strip():
+    for told in paragraph.split(END)[:-1]:
+        start += len(told) + 1
+        ends.add(start)
+    start = 0
+    for end in [*sorted(ends), len(paragraph)]:
+        if part := paragraph[start:end].replace(END, " ").strip():
             yield part
         start = end
-    if part := paragraph[start:].strip():
-        yield part
 
 
 def _is_end(paragraph: str, start: int, end: re.Match[str]) -> bool:

@@ -12,6 +12,7 @@ class Kind(StrEnum):
     MARK = "mark"  # a pause or a tune
     PHONEMES = "phonemes"  # given by the user
     SKIPPED = "skipped"  # cannot be spoken
+    TURN = "turn"  # from here on the text is delivered in another way
 
 
 @dataclass(frozen=True, slots=True)
