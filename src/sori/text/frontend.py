@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from sori.text.phonemes import ACCENTS, common_letters, to_ipa
 from sori.text.phrases import Piece, Stretch, join, phrases, stretches
 from sori.text.pronunciation import Pronouncer
 from sori.text.sentences import Passage, split
+from sori.text.ssml import is_ssml, parts
 from sori.text.tokens import Kind, Token
 from sori.text.weakforms import in_phrase
 
@@ -80,13 +82,14 @@ class FrontEnd:
             yield sentence
 
     def explain(self, text: str) -> list[Step]:
-        """Return every step from text to phonemes.
+        """Return every step from text, or SSML, to phonemes.
 
         Raises:
             SoriError: the text holds nothing that can be spoken.
         """
         steps = []
-        for sentence, pieces in self._read(plain(text)):
+        marked = [part.text for part in parts(text)] if is_ssml(text) else [plain(text)]
+        for sentence, pieces in chain.from_iterable(map(self._read, marked)):
             words = tuple(
                 WordStep(p.token.written, p.token.spoken, p.phonemes, p.source)
                 for p in pieces
@@ -111,14 +114,14 @@ class FrontEnd:
         for passage in split(text):
             pieces = self._pieces(passage.text)
             here = dict.fromkeys(p.token.spoken for p in pieces if p.token.kind is Kind.SKIPPED)
-            parts, delivery = stretches(pieces, delivery)
-            if not parts:
+            said, delivery = stretches(pieces, delivery)
+            if not said:
                 skipped |= here
                 continue
             if waiting:
                 yield _reporting(waiting, skipped)
                 skipped = {}
-            *before, waiting = self._sentences(passage, parts)
+            *before, waiting = self._sentences(passage, said)
             skipped |= here
             yield from before
         if waiting is None:
@@ -128,12 +131,12 @@ class FrontEnd:
             yield Sentence("", "", "", 0.0, (), waiting[0].paragraph, delivery), []
 
     def _sentences(
-        self, passage: Passage, parts: list[Stretch]
+        self, passage: Passage, said: list[Stretch]
     ) -> Iterator[tuple[Sentence, list[Piece]]]:
         """Yield a passage as one sentence, or as several if a voice could not say it in one run."""
-        for number, (delivery, pieces) in enumerate(parts, start=1):
+        for number, (delivery, pieces) in enumerate(said, start=1):
             for phrase, is_last in phrases(pieces):
-                ends = is_last and number == len(parts)
+                ends = is_last and number == len(said)
                 final = "." if ends and not passage.is_cut else ","
                 if is_last and not ends:
                     final = _last_mark(phrase)

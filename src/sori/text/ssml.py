@@ -14,7 +14,6 @@ from xml.parsers import expat
 from sori.core.errors import SoriError
 from sori.text.delivery import END, Delivery, plain, read_mark, turn_mark
 from sori.text.inline import checked
-from sori.text.sayas import read_as
 
 Choice = TypeVar("Choice")
 
@@ -86,7 +85,8 @@ def parts(document: str) -> list[Part]:
     try:
         reader.parser.Parse(document.encode(), True)
     except expat.ExpatError as error:
-        raise _fault(error.lineno, f"it is not well-formed XML ({expat.ErrorString(error.code)})")
+        reason = expat.ErrorString(error.code)
+        raise _fault(error.lineno, f"it is not well-formed XML ({reason})") from error
     except UnicodeEncodeError as error:
         raise SoriError("SSML: it holds half of a character") from error
     except SoriError as error:
@@ -156,6 +156,8 @@ class _Reader:
         element = self.stack.pop()
         match element.name:
             case "say-as":
+                from sori.text.sayas import read_as  # its rules are many, and most texts need none
+
                 kind, form = element.attributes["interpret-as"], element.attributes.get("format")
                 read_as(kind, form or "", self.leaf, "us")  # its faults have a line here
                 self.put(read_mark(kind, form or "", self.leaf))
