@@ -65,6 +65,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table><tr>{head}</tr>{body}</table>"
 
 
+def page(title: str, parts: Sequence[str], style: str = "") -> str:
+    """Return a whole page; `style` is added to the style that all pages share."""
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}{style}</style>{''.join(parts)}</html>\n"
+    )
+
+
 def summary_rows(summary: Mapping[str, Estimate]) -> list[list[str]]:
     """Return one row for each metric in the order of their definition."""
     return [
@@ -169,8 +178,4 @@ def report(
         zip(evaluation.clips, evaluation.rows, strict=True), key=lambda pair: badness(pair[1])
     )
     parts += [clip_section(clip, row, pitch) for clip, row in pairs]
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{name}: evaluation</title><style>{STYLE}</style>{''.join(parts)}</html>\n"
-    )
+    return page(f"{evaluation.name}: evaluation", parts)
