@@ -2,6 +2,7 @@
 
 `forward` goes from data to noise and also returns log|det dy/dx| of every item; `inverse` goes
 back. All of it runs in full precision, whatever surrounds it; networks inside couplings need not.
+Places behind the channels may be samples of a wave, (B, C, S), or pixels, (B, C, H, W).
 """
 
 import torch
@@ -9,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Frames = Float[Tensor, "B C S"]
-Condition = Float[Tensor, "B K S"]
+Field = Float[Tensor, "B C *S"]
+Image = Float[Tensor, "B C H W"]
 LogDet = Float[Tensor, " B"]
 
 
@@ -30,7 +31,30 @@ def unsqueeze(y: Float[Tensor, "B C S"], factor: int) -> Float[Tensor, "B C_out 
     return y.unflatten(1, (-1, factor)).transpose(2, 3).flatten(2)
 
 
-def swap_halves(x: Frames) -> Frames:
+def fold_pixels(x: Image) -> Float[Tensor, "B C_out H_out W_out"]:
+    """Turn squares of two by two pixels into channels: channel c, corner p becomes 4 c + p.
+
+    Source: Dinh et al. 2017, "RealNVP", section 3.6, arXiv:1605.08803.
+
+    Raises:
+        ValueError: a side is odd.
+    """
+    if x.shape[2] % 2 or x.shape[3] % 2:
+        raise ValueError(f"an image of {x.shape[2]} x {x.shape[3]} has an odd side; crop it")
+    return F.pixel_unshuffle(x, 2)
+
+
+def unfold_pixels(y: Image) -> Float[Tensor, "B C_out H_out W_out"]:
+    """Inverse of `fold_pixels`."""
+    return F.pixel_shuffle(y, 2)
+
+
+def places(x: Field) -> int:
+    """How many samples or pixels a channel has."""
+    return x[0, 0].numel()
+
+
+def swap_halves(x: Field) -> Field:
     """Exchange the first and the second half of the channels; its own inverse."""
     first, second = x.chunk(2, dim=1)
     return torch.cat([second, first], dim=1)
@@ -39,7 +63,7 @@ def swap_halves(x: Frames) -> Frames:
 class ActNorm(nn.Module):
     """Scales and shifts channels; the first batch sets both so that it leaves with unit variance.
 
-        y = exp(a) (x + b)        log|det dy/dx| = S sum a
+        y = exp(a) (x + b)        log|det dy/dx| = places * sum a
 
     Source: Kingma & Dhariwal 2018, "Glow", section 3.1, arXiv:1807.03039.
     Deviation: the scale is kept as its logarithm, so it never vanishes or turns negative.
@@ -54,26 +78,28 @@ class ActNorm(nn.Module):
         self.register_buffer("is_set", torch.tensor(False))
 
     @torch.no_grad()
-    def set_from(self, x: Frames) -> None:
+    def set_from(self, x: Field) -> None:
         """Take shift and scale from a batch."""
-        self.shift.copy_(-x.mean(dim=(0, 2)))
-        self.log_scale.copy_(-(x.std(dim=(0, 2), correction=0) + 1e-6).log())
+        channels = x.transpose(0, 1).flatten(1)
+        self.shift.copy_(-channels.mean(dim=1))
+        self.log_scale.copy_(-(channels.std(dim=1, correction=0) + 1e-6).log())
         self.is_set.fill_(True)
 
-    def forward(self, x: Frames) -> tuple[Frames, LogDet]:
+    def forward(self, x: Field) -> tuple[Field, LogDet]:
         if self.training and not self.is_set:
             self.set_from(x)
-        y = (x + self.shift[:, None]) * self.log_scale.exp()[:, None]
-        return y, (x.shape[2] * self.log_scale.sum()).expand(x.shape[0])
+        flat = (x.flatten(2) + self.shift[:, None]) * self.log_scale.exp()[:, None]
+        return flat.view_as(x), (places(x) * self.log_scale.sum()).expand(x.shape[0])
 
-    def inverse(self, y: Frames) -> Frames:
-        return y * torch.exp(-self.log_scale)[:, None] - self.shift[:, None]
+    def inverse(self, y: Field) -> Field:
+        flat = y.flatten(2) * torch.exp(-self.log_scale)[:, None] - self.shift[:, None]
+        return flat.view_as(y)
 
 
 class ChannelMix(nn.Module):
-    """Mixes channels with one learned square matrix, the same at every frame.
+    """Mixes channels with one learned square matrix, the same at every place.
 
-        y = W x        log|det dy/dx| = S log|det W|
+        y = W x        log|det dy/dx| = places * log|det W|
 
     Source: Kingma & Dhariwal 2018, "Glow", section 3.2, arXiv:1807.03039.
     """
@@ -85,15 +111,15 @@ class ChannelMix(nn.Module):
         if self.weight.device.type != "meta" and torch.linalg.det(self.weight.data) < 0:
             self.weight.data[:, 0].neg_()
 
-    def forward(self, x: Frames) -> tuple[Frames, LogDet]:
+    def forward(self, x: Field) -> tuple[Field, LogDet]:
         with torch.autocast(x.device.type, enabled=False):
-            y = F.conv1d(x, self.weight[:, :, None])
-            log_det = x.shape[2] * torch.linalg.slogdet(self.weight).logabsdet
+            y = F.conv1d(x.flatten(2), self.weight[:, :, None]).view_as(x)
+            log_det = places(x) * torch.linalg.slogdet(self.weight).logabsdet
         return y, log_det.expand(x.shape[0])
 
-    def inverse(self, y: Frames) -> Frames:
+    def inverse(self, y: Field) -> Field:
         with torch.autocast(y.device.type, enabled=False):
-            return F.conv1d(y, torch.linalg.inv(self.weight)[:, :, None])
+            return F.conv1d(y.flatten(2), torch.linalg.inv(self.weight)[:, :, None]).view_as(y)
 
 
 class Coupling(nn.Module):
@@ -104,25 +130,27 @@ class Coupling(nn.Module):
     Source: Dinh et al. 2017, "RealNVP", section 3.2, arXiv:1605.08803.
 
     Args (of the constructor):
-        network: from first half and condition to t and s, one behind the other in channels.
+        network: from first half, and condition if there is one, to t and s, one behind the other in
+            channels.
     """
 
     def __init__(self, network: nn.Module):
         super().__init__()
         self.network = network
 
-    def read(self, kept: Frames, condition: Condition) -> tuple[Frames, Frames]:
+    def read(self, kept: Field, condition: Tensor | None) -> tuple[Field, Field]:
         """Shift and log scale of the other half."""
-        shift, log_scale = self.network(kept, condition).to(kept.dtype).chunk(2, dim=1)
+        given = (kept,) if condition is None else (kept, condition)
+        shift, log_scale = self.network(*given).to(kept.dtype).chunk(2, dim=1)
         return shift, log_scale
 
-    def forward(self, x: Frames, condition: Condition) -> tuple[Frames, LogDet]:
+    def forward(self, x: Field, condition: Tensor | None = None) -> tuple[Field, LogDet]:
         kept, moved = x.chunk(2, dim=1)
         shift, log_scale = self.read(kept, condition)
         y = torch.cat([kept, moved * log_scale.exp() + shift], dim=1)
-        return y, log_scale.sum(dim=(1, 2))
+        return y, log_scale.flatten(1).sum(dim=1)
 
-    def inverse(self, y: Frames, condition: Condition) -> Frames:
+    def inverse(self, y: Field, condition: Tensor | None = None) -> Field:
         kept, moved = y.chunk(2, dim=1)
         shift, log_scale = self.read(kept, condition)
         return torch.cat([kept, (moved - shift) * torch.exp(-log_scale)], dim=1)
