@@ -66,13 +66,9 @@ def ray_cluster(count: int) -> Engine:
         from ray.exceptions import RayTaskError
 
         address = os.environ.get("RAY_ADDRESS")
+        local = {} if address else {"num_cpus": count, "include_dashboard": False}
         try:
-            ray.init(
-                address or "local",
-                num_cpus=None if address else count,
-                log_to_driver=False,
-                logging_level="error",
-            )
+            ray.init(address or "local", log_to_driver=False, logging_level="error", **local)
         except (ConnectionError, ValueError) as error:
             raise SoriError(f"cannot reach the Ray cluster at RAY_ADDRESS={address}") from error
         task = ray.remote(lambda job: work(job))
