@@ -38,6 +38,11 @@ def gaussian_log_prob(x: Values, mean: Values, log_scale: Values) -> Values:
     return -HALF_LOG_TWO_PI - log_scale - 0.5 * ((x - mean) * torch.exp(-log_scale)).square()
 
 
+def standard_log_prob(z: Float[Tensor, "B *S"]) -> Float[Tensor, " B"]:
+    """Log density of items all of whose values are standard normal and independent."""
+    return (-HALF_LOG_TWO_PI - 0.5 * z.square()).flatten(1).sum(dim=1)
+
+
 def gaussian_divergence(
     mean_q: Values, log_scale_q: Values, mean_p: Values, log_scale_p: Values
 ) -> Values:
@@ -48,6 +53,21 @@ def gaussian_divergence(
     spread = torch.exp(2 * (log_scale_q - log_scale_p))
     apart = ((mean_p - mean_q) * torch.exp(-log_scale_p)).square()
     return log_scale_p - log_scale_q + 0.5 * (spread + apart - 1)
+
+
+def normal_bin_log_prob(x: Values, mean: Values, log_scale: Values, levels: int) -> Values:
+    """Log probability of levels from -1 to 1 under a normal distribution that is cut into bins.
+
+    The outermost bins reach to infinity.
+
+    Source: Ho et al. 2020, "Denoising Diffusion Probabilistic Models", Eq. 13, arXiv:2006.11239.
+    """
+    half, sharpness = 1 / (levels - 1), torch.exp(-log_scale)
+    upper = torch.special.ndtr((x - mean + half) * sharpness)
+    lower = torch.special.ndtr((x - mean - half) * sharpness)
+    upper = torch.where(x > 1 - half, 1.0, upper)
+    lower = torch.where(x < half - 1, 0.0, lower)
+    return (upper - lower).clamp(min=1e-12).log()
 
 
 def logistic_log_prob(x: Values, mean: Values, log_scale: Values) -> Values:
@@ -70,6 +90,11 @@ def interior(uniform: Values) -> Values:
     """Uniform noise with the ends of [0, 1) moved inside, where quantiles are finite."""
     tiny = torch.finfo(uniform.dtype).eps
     return uniform.clamp(tiny, 1 - tiny)
+
+
+def gumbel(uniform: Values) -> Values:
+    """Standard Gumbel noise from uniform noise."""
+    return -torch.log(-torch.log(interior(uniform)))
 
 
 def mixture_log_prob(
@@ -108,8 +133,7 @@ def mixture_sample(
     Args:
         choice, place: uniform noise that decides on the component and on the place within it.
     """
-    gumbel = -torch.log(-torch.log(interior(choice)))
-    index = (logits + gumbel).argmax(dim=1, keepdim=True)
+    index = (logits + gumbel(choice)).argmax(dim=1, keepdim=True)
     mean, log_scale = means.gather(1, index)[:, 0], log_scales.gather(1, index)[:, 0]
     return (mean + log_scale.exp() * logit(interior(place))).clamp(-1, 1)
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sori.learn.models.wavenet import SPEC, WaveNet, WaveNetTask
+from sori.learn.nn import compiled
 from sori.learn.nn.wavenet import (
     GatedStack,
     StackSize,
@@ -50,6 +51,23 @@ def test_cached_sampling_is_naive_sampling(head):
 
     assert wave.std() > 0.01
     torch.testing.assert_close(wave, naive(model, mel, uniform, speaker), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_the_compiled_loop_draws_the_same_samples(head, monkeypatch):
+    pytest.importorskip("numba")
+    # Some layers look back further than a block of samples, some do not; and three chunks, the
+    # last of them shorter.
+    monkeypatch.setattr(compiled, "CHUNK", 7 * compiled.BLOCK)
+    model = make(head, layers=5, stacks=1, residual=10, gate=9, skip=11)
+    mel, speaker = torch.randn(2, 40, 2) - 4, torch.tensor([0, 0])
+    uniform = torch.rand(2, model.head.draws, 2 * HOP)
+
+    wave = model.generate_compiled(mel, uniform, speaker)
+
+    expected = model.generate(mel, uniform, speaker)
+    assert expected.std() > 0.01
+    torch.testing.assert_close(wave, expected, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("head", HEADS)
