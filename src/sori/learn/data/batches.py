@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +13,47 @@ from sori.learn.data.cache import Cache, Entry
 from sori.learn.data.corpora import is_held_out
 
 Item = tuple[Cache, Entry]
+T = TypeVar("T")
+EXAMPLE_SECONDS = 3.0  # what is shown while training: long enough to hear, short enough to make
+
+
+class Part(NamedTuple):
+    """One of `count` parts that a batch is dealt into, item by item; the default is all of it."""
+
+    number: int = 0
+    count: int = 1
+
+    def of(self, items: Sequence[T]) -> list[T]:
+        """The items of this part. A part without any gets the first, with which it weighs nothing:
+        every process must have something to work on."""
+        return list(items[self.number :: self.count]) or list(items[:1])
+
+    def share(self, sizes: Sequence[int]) -> float:
+        """How much of a batch lies in this part, from 0 to 1, by the sizes of its items."""
+        return sum(sizes[self.number :: self.count]) / sum(sizes)
+
+
+WHOLE = Part()
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """Batches by the number of a step. The same step has the same items, in any number of parts."""
+
+    @property
+    def per_pass(self) -> int:
+        """How many batches show about everything once."""
+        ...
+
+    def at(self, step: int, part: Part = WHOLE) -> Any: ...
+
+    def share(self, step: int, part: Part) -> float: ...
+
+    def names(self, step: int) -> list[str]: ...
+
+    def example(self) -> Any:
+        """A batch of one item, long enough for a person to look at and to hear."""
+        ...
 
 
 def select(caches: Sequence[Cache], held_out: bool, speakers: Sequence[str] = ()) -> list[Item]:
@@ -49,18 +90,43 @@ class Crops:
         lengths = np.array([e.frames for _, e in self.items], np.float64)
         self.chances = lengths / lengths.sum()
 
-    def at(self, step: int) -> Any:
-        """The batch of a step."""
+    @property
+    def per_pass(self) -> int:
+        """How many batches have as many frames as all items together."""
+        return -(-sum(e.frames for _, e in self.items) // (self.size * self.frames))
+
+    def chosen(self, step: int) -> list[tuple[Item, int]]:
+        """The items of a step, each with the frame that its crop begins at."""
         random = np.random.default_rng((self.seed, step))
-        chosen = random.choice(len(self.items), self.size, p=self.chances)
+        items = [self.items[i] for i in random.choice(len(self.items), self.size, p=self.chances)]
+        return [(item, int(random.integers(item[1].frames - self.frames + 1))) for item in items]
+
+    def at(self, step: int, part: Part = WHOLE) -> Any:
+        """The batch of a step."""
+        return self.cut(part.of(self.chosen(step)), self.frames)
+
+    def share(self, step: int, part: Part) -> float:
+        """How many of the step's crops lie in the part."""
+        return part.share([1] * self.size)
+
+    def names(self, step: int) -> list[str]:
+        """The utterances that the crops of a step are cut from."""
+        return [entry.name for (_, entry), _ in self.chosen(step)]
+
+    def example(self) -> Any:
+        """The beginning of the first utterance."""
+        cache, entry = self.items[0]
+        return self.cut([((cache, entry), 0)], min(entry.frames, cache.frames_in(EXAMPLE_SECONDS)))
+
+    def cut(self, places: Sequence[tuple[Item, int]], frames: int) -> Any:
+        """Crops of so many frames from these places, as a batch."""
         columns: dict[str, list[Tensor]] = {f.name: [] for f in fields(self.batch)}
-        for cache, entry in (self.items[i] for i in chosen):
-            first = int(random.integers(entry.frames - self.frames + 1))
+        for (cache, entry), first in places:
             for name, column in columns.items():
                 column.append(
                     torch.tensor(self.speakers.get(entry.speaker, 0))
                     if name == "speaker"
-                    else crop(cache, entry, name, first, self.frames)
+                    else crop(cache, entry, name, first, frames)
                 )
         return self.batch(**{name: torch.stack(column) for name, column in columns.items()})
 
@@ -116,16 +182,40 @@ class Sentences:
         random.shuffle(batches)
         return batches
 
-    def at(self, step: int) -> Any:
-        """The batch of a step."""
+    @property
+    def per_pass(self) -> int:
+        """Batches of the first epoch; the others have about as many."""
+        return len(self.plan(0))
+
+    def chosen(self, step: int) -> list[Item]:
+        """The items of a step."""
         epoch = 0
         while True:
             if epoch == len(self.epochs):
                 self.epochs.append(self.plan(epoch))
             if step < len(self.epochs[epoch]):
-                return self.collate([self.items[i] for i in self.epochs[epoch][step]])
+                return [self.items[i] for i in self.epochs[epoch][step]]
             step -= len(self.epochs[epoch])
             epoch += 1
+
+    def at(self, step: int, part: Part = WHOLE) -> Any:
+        """The batch of a step."""
+        return self.collate(part.of(self.chosen(step)))
+
+    def share(self, step: int, part: Part) -> float:
+        """How much of the step's frames lies in the part."""
+        return part.share([entry.frames for _, entry in self.chosen(step)])
+
+    def names(self, step: int) -> list[str]:
+        """The utterances of a step."""
+        return [entry.name for _, entry in self.chosen(step)]
+
+    def example(self) -> Any:
+        """The longest utterance that is not too long."""
+        cache = self.items[0][0]
+        limit = cache.frames_in(EXAMPLE_SECONDS)
+        fitting = [item for item in self.items if item[1].frames <= limit] or self.items[:1]
+        return self.collate([max(fitting, key=lambda item: item[1].frames)])
 
     def collate(self, items: Sequence[Item]) -> Any:
         """Pad the features that the batch class names; field `x_len` holds the lengths of `x`."""

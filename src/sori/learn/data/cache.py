@@ -126,13 +126,12 @@ def prepare(
     if _old_index(out).get("mark") == mark:
         return
     try:
-        growing = GrowingCache(out / ".preparing", spec, mark)
-        todo = utterances[len(growing.lengths) :]
-        for described in engine(partial(_work, spec=spec), _groups(todo, folder)):
-            growing.append(described)
-            if progress:
-                progress(len(growing.lengths), len(utterances))
-        growing.journal.close()
+        with GrowingCache(out / ".preparing", spec, mark) as growing:
+            todo = utterances[len(growing.lengths) :]
+            for described in engine(partial(_work, spec=spec), _groups(todo, folder)):
+                growing.append(described)
+                if progress:
+                    progress(len(growing.lengths), len(utterances))
         _publish(growing, utterances, out, mark)
     except OSError as error:
         raise SoriError(

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 UNKNOWN_BYTES = (0, 0xFFFFFFFF)  # of a header whose file was written as a stream
 OGG_PAGE_BYTES = 65_307  # the longest page
+OGG_HEADER_BYTES = 27  # then a table with the length of every segment
 LAST_PAGE = 4  # flag in the header of an Ogg page
 
 
@@ -34,14 +35,18 @@ def wav_is_whole(content: BinaryIO, size: int) -> bool:
 
 
 def ogg_is_whole(content: BinaryIO, size: int) -> bool:
-    """Whether the last page says that it is the last.
+    """Whether the last page is whole and says that it is the last.
 
     Source: Pfeiffer 2003, "The Ogg Encapsulation Format", RFC 3533, section 6.
     """
     content.seek(max(0, size - OGG_PAGE_BYTES))
     tail = content.read()
-    header = tail[tail.rfind(b"OggS") :]
-    return len(header) > 5 and bool(header[5] & LAST_PAGE)
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) < OGG_HEADER_BYTES:
+        return False
+    segments = page[OGG_HEADER_BYTES - 1]
+    length = OGG_HEADER_BYTES + segments + sum(page[OGG_HEADER_BYTES:][:segments])
+    return bool(page[5] & LAST_PAGE) and len(page) >= length
 
 
 TESTS: dict[bytes, Callable[[BinaryIO, int], bool]] = {b"RIFF": wav_is_whole, b"OggS": ogg_is_whole}

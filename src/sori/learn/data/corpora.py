@@ -215,8 +215,9 @@ def read_arctic(folder: Path) -> Iterator[Utterance]:
         speaker = place.name.removeprefix("cmu_us_").removesuffix("_arctic")
         for line in lines_of(listing):
             if found := _ARCTIC_LINE.match(line):
-                name, text = found.groups()
-                yield Utterance(f"{speaker}_{name}", speaker, text, place / "wav" / f"{name}.wav")
+                name, quoted = found.groups()
+                text, audio = quoted.replace('\\"', '"'), place / "wav" / f"{name}.wav"
+                yield Utterance(f"{speaker}_{name}", speaker, text, audio)
 
 
 def read_folder(folder: Path) -> Iterator[Utterance]:

@@ -151,6 +151,7 @@ def download(archive: Archive, file: Path, progress: Progress) -> str:
             if receive(archive.address, part, progress):
                 verify(archive, part)
                 os.replace(part, file)
+                break
             fault = "the connection was cut"
         except urllib.error.HTTPError as error:
             fault = f"the server answers {error.code} {error.reason}"

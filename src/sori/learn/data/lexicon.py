@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sori.learn.data.batches import WHOLE, Part
 from sori.text.lexicon import DATA, PackedLexicon
 
 HELD_OUT_SHARE = 10  # one lemma in ten
@@ -70,39 +71,62 @@ def is_held_out(word: str) -> bool:
     return digest[0] * 256 + digest[1] < 65536 // HELD_OUT_SHARE
 
 
-class LexiconSource:
-    """Batches of words of like length; the same step gives the same batch."""
+class Words:
+    """Batches of words of like length; the same step gives the same batch.
 
-    def __init__(self, words: Sequence[Pronounced], batch: type, config: Alphabets, size: int):
+    Args (of the constructor):
+        size: words in a batch.
+        held_out: whether these are the words that no training sees.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[Pronounced],
+        batch: type,
+        config: Alphabets,
+        size: int,
+        held_out: bool = False,
+    ):
         self.batch = batch
         self.config = config
         self.size = size
         # Sorting by length keeps padding small; the order of batches is random.
         self.words = sorted(
-            (w for w in words if not is_held_out(w.word) and self._fits(w)),
+            (w for w in words if is_held_out(w.word) == held_out and self._fits(w)),
             key=lambda w: (len(w.word), hashlib.sha256(w.word.encode()).digest()),
         )
 
     def _fits(self, word: Pronounced) -> bool:
         return len(word.phonemes) <= self.config.slots * len(word.word)
 
-    def at(self, step: int) -> Any:
-        """Return the batch of a step."""
-        per_pass = max(len(self.words) // self.size, 1)
-        order = np.random.default_rng(step // per_pass).permutation(per_pass)
+    @property
+    def per_pass(self) -> int:
+        """Batches that show every word once."""
+        return max(len(self.words) // self.size, 1)
+
+    def chosen(self, step: int) -> list[Pronounced]:
+        """Return the words of a step."""
+        order = np.random.default_rng(step // self.per_pass).permutation(self.per_pass)
         # The offset moves the borders between batches from pass to pass.
-        offset = (step // per_pass * 37) % self.size
-        first = int(order[step % per_pass]) * self.size + offset
-        words = self.words[first : first + self.size] or self.words[:1]
-        return make_batch(self.batch, words, self.config)
+        offset = (step // self.per_pass * 37) % self.size
+        first = int(order[step % self.per_pass]) * self.size + offset
+        return self.words[first : first + self.size] or self.words[:1]
 
-    def complete(self, config: Any) -> Any:
-        """Return the config unchanged: the words add nothing to it."""
-        return config
+    def at(self, step: int, part: Part = WHOLE) -> Any:
+        """Return the batch of a step."""
+        return make_batch(self.batch, part.of(self.chosen(step)), self.config)
 
-    def notes(self) -> dict[str, Any]:
-        """Return what a checkpoint should remember of the data."""
-        return {"corpora": ["lexicon"], "words": len(self.words)}
+    def share(self, step: int, part: Part) -> float:
+        """Return how many of the step's letters lie in the part."""
+        return part.share([len(word.word) for word in self.chosen(step)])
+
+    def names(self, step: int) -> list[str]:
+        """Return the spellings of a step's words."""
+        return [word.word for word in self.chosen(step)]
+
+    def example(self) -> Any:
+        """Return a batch of the longest word."""
+        return make_batch(self.batch, self.words[-1:], self.config)
 
 
 def make_batch(batch: type, words: Sequence[Pronounced], config: Alphabets) -> Any:

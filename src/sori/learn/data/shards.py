@@ -84,6 +84,12 @@ class GrowingCache:
         journal.write_text("".join(f"{json.dumps(line)}\n" for line in ({"mark": mark}, *groups)))
         self.journal = journal.open("a")
 
+    def __enter__(self) -> "GrowingCache":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.journal.close()
+
     def _holds(self, lengths: Sequence[int]) -> bool:
         """Count utterances in if the arrays are long enough to hold them."""
         sizes = self.sizes.copy()

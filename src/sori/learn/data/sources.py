@@ -1,27 +1,30 @@
 """Where a training gets its batches: built from a recipe's data section and a model's card."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic import TypeAdapter
 
+from sori.core.errors import SoriError
 from sori.learn.contracts import Spec
-from sori.learn.data.batches import Crops, Sentences, select
+from sori.learn.data.batches import Batches, Crops, Sentences, select
 from sori.learn.data.cache import Cache, prepare
-from sori.learn.data.corpora import read_pipe_separated
-from sori.learn.data.lexicon import LexiconSource, read_words
+from sori.learn.data.corpora import read_corpus
+from sori.learn.data.lexicon import Words, read_words
 from sori.learn.mel import MelSpec
 
 
-@runtime_checkable
-class Source(Protocol):
-    """Batches by step, what they know of the config, and what a checkpoint should remember."""
+@dataclass(frozen=True)
+class Source:
+    """Batches to learn from, and those that no step sees, if the corpora are large enough for any.
 
-    def at(self, step: int) -> Any: ...
+    `notes` is what a checkpoint should remember of the data.
+    """
 
-    def complete(self, config: Any) -> Any: ...
-
-    def notes(self) -> dict[str, Any]: ...
+    training: Batches
+    held_out: Batches | None
+    notes: dict[str, Any]
 
 
 @runtime_checkable
@@ -42,71 +45,60 @@ class DataRequest(Protocol):
     def mels(self) -> str: ...
 
 
-class CropSource:
-    """Crops for vocoders."""
-
-    def __init__(self, caches: list[Cache], spec: Spec, recipe: Any, config: Any):
-        data = recipe.data
-        items = select(caches, held_out=False, speakers=data.speakers)
-        speakers = getattr(config, "speakers", ())
-        seed = recipe.training.seed
-        self.crops = Crops(items, spec.batch, data.crop_frames, data.batch, seed, speakers)
-        self.corpora = data.corpora
-
-    def at(self, step: int) -> Any:
-        return self.crops.at(step)
-
-    def complete(self, config: Any) -> Any:
-        return config
-
-    def notes(self) -> dict[str, Any]:
-        return {"corpora": list(self.corpora)}
-
-
-class SentenceSource:
-    """Whole sentences for acoustic models and aligners."""
-
-    def __init__(self, caches: list[Cache], spec: Spec, recipe: Any, config: Any):
-        speakers = tuple(getattr(config, "speakers", ()))
-        items = select(caches, held_out=False, speakers=recipe.data.speakers or speakers)
-        self.sentences = Sentences(
-            items,
-            spec.batch,
-            config.symbols,
-            speakers,
-            recipe.data.batch_frames,
-            recipe.training.seed,
-        )
-        self.corpora = recipe.data.corpora
-
-    def at(self, step: int) -> Any:
-        return self.sentences.at(step)
-
-    def complete(self, config: Any) -> Any:
-        return config
-
-    def notes(self) -> dict[str, Any]:
-        return {"corpora": list(self.corpora)}
-
-
 def open_caches(corpora: Path, cache: Path, data: DataRequest, spec: MelSpec) -> list[Cache]:
     """Open the feature caches of corpora, preparing those that are not there yet."""
     opened = []
     for name in data.corpora:
         if not (cache / name / "index.json").is_file():
             folder = corpora / name
-            prepare(list(read_pipe_separated(folder)), folder, cache / name, spec)
+            prepare(read_corpus(folder), folder, cache / name, spec)
         opened.append(Cache(cache / name, spec, data.mels))
     return opened
 
 
 def make_source(spec: Spec, recipe: Any, places: Any) -> Source:
-    """The source that a model's card and a recipe ask for."""
+    """The source that a model's card and a recipe ask for.
+
+    Raises:
+        SoriError: nothing in the corpora can be learned from.
+    """
     config: Any = TypeAdapter(spec.config).validate_python(recipe.config)
     if hasattr(config, "letters"):
-        words = read_words(config.accents)
-        return LexiconSource(words, spec.batch, config, recipe.data.batch)
+        return word_source(spec, recipe, config)
     caches = open_caches(places.corpora, places.cache, recipe.data, config.mel)
-    if not spec.crop:
-        return SentenceSource(caches, spec, recipe, config)
-    return CropSource(caches, spec, recipe, config)
+    make = crops if spec.crop else sentences
+    training = make(caches, spec, recipe, config, held_out=False)
+    try:
+        held_out = make(caches, spec, recipe, config, held_out=True)
+    except SoriError:
+        held_out = None  # in a small corpus nothing may fall into the held-out part
+    return Source(training, held_out, {"corpora": list(recipe.data.corpora)})
+
+
+def word_source(spec: Spec, recipe: Any, config: Any) -> Source:
+    """Words of the packed lexicons."""
+    words, size = read_words(config.accents), recipe.data.batch
+    training = Words(words, spec.batch, config, size)
+    held_out = Words(words, spec.batch, config, size, held_out=True)
+    notes = {"corpora": ["lexicon"], "words": len(training.words)}
+    return Source(training, held_out, notes)
+
+
+def crops(caches: list[Cache], spec: Spec, recipe: Any, config: Any, held_out: bool) -> Crops:
+    """Crops for vocoders."""
+    data = recipe.data
+    items = select(caches, held_out, data.speakers)
+    speakers = getattr(config, "speakers", ())
+    seed = recipe.training.seed
+    return Crops(items, spec.batch, data.crop_frames, data.batch, seed, speakers)
+
+
+def sentences(
+    caches: list[Cache], spec: Spec, recipe: Any, config: Any, held_out: bool
+) -> Sentences:
+    """Whole sentences for acoustic models and aligners."""
+    data = recipe.data
+    speakers = tuple(getattr(config, "speakers", ()))
+    items = select(caches, held_out, data.speakers or speakers)
+    seed = recipe.training.seed
+    return Sentences(items, spec.batch, config.symbols, speakers, data.batch_frames, seed)
