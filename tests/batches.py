@@ -37,6 +37,7 @@ def example_batch(spec, items=2, seed=0, config=None):
         "letters_len": lambda: torch.full((items,), TOKENS),
         "accent": lambda: torch.zeros(items, dtype=torch.long),
         "phonemes": lambda: integers(len(config.symbols), items, 4),
+        "pixels": lambda: integers(config.levels, items, config.colours, 8, 8) - 1,
         "phonemes_len": lambda: torch.full((items,), 4),
     }
     return spec.batch(**{f.name: makers[f.name]() for f in fields(spec.batch)})

@@ -100,7 +100,7 @@ def test_a_few_steps_on_one_batch_lower_its_loss(spec):
         for name, p in task.players.items()
     }
     batch = example_batch(spec)
-    terms = ("magnitude", "mel", "path", "ctc", "match", "nll", "kl")
+    terms = ("magnitude", "mel", "path", "ctc", "match", "nll", "kl", "noise_error")
 
     def watched(log):
         return sum(float(v) for k, v in log.items() if k.split("/")[-1] in terms and player in k)

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from sori.learn.contracts import Mel, Spec, Update, Wave
 from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.conv import require_product, weight_norm
-from sori.learn.nn.flows import ActNorm, LogDet, squeeze, swap_halves, unsqueeze
+from sori.learn.nn.flows import ActNorm, LogDet, ZeroConv, squeeze, swap_halves, unsqueeze
 from sori.learn.nn.wavenet import GatedStack, StackSize
 
 Frames = Float[Tensor, "B C S"]
@@ -86,23 +86,6 @@ class Upsampler(nn.Module):
         return x[:, 0]
 
 
-class ZeroConv(nn.Module):
-    """1x1 convolution that starts at zero, under a learned gain.
-
-    Source: Kingma & Dhariwal 2018, "Glow", section 3.3 and its program, arXiv:1807.03039.
-    """
-
-    def __init__(self, channels_in: int, channels_out: int):
-        super().__init__()
-        self.conv = nn.Conv1d(channels_in, channels_out, 1)
-        nn.init.zeros_(self.conv.weight)
-        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
-        self.gain = nn.Parameter(torch.zeros(channels_out))
-
-    def forward(self, x: Frames) -> Float[Tensor, "B C_out S"]:
-        return self.conv(x) * torch.exp(3 * self.gain)[:, None]
-
-
 class Guess(nn.Module):
     """Small WaveNet without causality: mean and log scale of channels from others.
 
@@ -118,7 +101,7 @@ class Guess(nn.Module):
             StackSize(width, width, width, config.kernel, dilations, condition, False, 0.5**0.5)
         )
         self.middle = weight_norm(nn.Conv1d(width, width, 1))
-        self.leave = ZeroConv(width, 2 * channels)
+        self.leave = ZeroConv(nn.Conv1d(width, 2 * channels, 1))
 
     def forward(self, kept: Frames, condition: Condition) -> tuple[Frames, Frames]:
         h = self.stack(F.relu(self.enter(kept)), condition)

@@ -5,10 +5,13 @@ back. All of it runs in full precision, whatever surrounds it; networks inside c
 Places behind the channels may be samples of a wave, (B, C, S), or pixels, (B, C, H, W).
 """
 
+from collections.abc import Iterable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 Field = Float[Tensor, "B C *S"]
 Image = Float[Tensor, "B C H W"]
@@ -110,6 +113,7 @@ class ChannelMix(nn.Module):
         self.weight = nn.Parameter(nn.init.orthogonal_(torch.empty(channels, channels)))
         if self.weight.device.type != "meta" and torch.linalg.det(self.weight.data) < 0:
             self.weight.data[:, 0].neg_()
+        self.known: tuple[int, Tensor] | None = None
 
     def forward(self, x: Field) -> tuple[Field, LogDet]:
         with torch.autocast(x.device.type, enabled=False):
@@ -119,7 +123,33 @@ class ChannelMix(nn.Module):
 
     def inverse(self, y: Field) -> Field:
         with torch.autocast(y.device.type, enabled=False):
-            return F.conv1d(y.flatten(2), torch.linalg.inv(self.weight)[:, :, None]).view_as(y)
+            return F.conv1d(y.flatten(2), self.turned_back()[:, :, None]).view_as(y)
+
+    def turned_back(self) -> Float[Tensor, "C C"]:
+        """The inverse matrix, found once where the weight no longer learns."""
+        if self.weight.requires_grad:
+            return torch.linalg.inv(self.weight)
+        if self.known is None or self.known[0] != self.weight._version:
+            self.known = (self.weight._version, torch.linalg.inv(self.weight))
+        return self.known[1]
+
+
+class ZeroConv(nn.Module):
+    """A convolution that starts at zero, under a learned gain for every channel.
+
+    Source: Kingma & Dhariwal 2018, "Glow", section 3.3 and its program, arXiv:1807.03039.
+    """
+
+    def __init__(self, conv: nn.Conv1d | nn.Conv2d):
+        super().__init__()
+        self.conv = conv
+        nn.init.zeros_(conv.weight)
+        nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+        self.gain = nn.Parameter(torch.zeros(conv.out_channels))
+
+    def forward(self, x: Field) -> Float[Tensor, "B C_out *S"]:
+        y = self.conv(x)
+        return (y.flatten(2) * torch.exp(3 * self.gain)[:, None]).view_as(y)
 
 
 class Coupling(nn.Module):
@@ -154,3 +184,34 @@ class Coupling(nn.Module):
         kept, moved = y.chunk(2, dim=1)
         shift, log_scale = self.read(kept, condition)
         return torch.cat([kept, (moved - shift) * torch.exp(-log_scale)], dim=1)
+
+
+class Chain(nn.Module):
+    """Flows in a row.
+
+    Args (of the constructor):
+        recompute: whether to keep only what passes between the flows, and to compute what is inside
+            them once more for the gradient. Memory then hardly grows with depth.
+
+    Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174.
+    """
+
+    def __init__(self, flows: Iterable[nn.Module], recompute: bool = False):
+        super().__init__()
+        self.flows = nn.ModuleList(flows)
+        self.recompute = recompute
+
+    def forward(self, x: Image) -> tuple[Image, LogDet]:
+        total = x.new_zeros(x.shape[0])
+        for flow in self.flows:
+            if self.recompute and self.training:
+                x, gained = checkpoint(flow, x, use_reentrant=False)  # type: ignore[misc]
+            else:
+                x, gained = flow(x)
+            total = total + gained
+        return x, total
+
+    def inverse(self, y: Image) -> Image:
+        for flow in reversed(self.flows):
+            y = flow.inverse(y)  # type: ignore[operator]
+        return y

@@ -35,6 +35,16 @@ class StackSize(NamedTuple):
     residual_scale: float = 1.0
 
 
+def gated(h: Float[Tensor, "B G *S"]) -> Float[Tensor, "B G_out *S"]:
+    """The first half of the channels, let through by the second: tanh(h_f) . sigmoid(h_g).
+
+    Source: van den Oord et al. 2016, "Conditional Image Generation with PixelCNN Decoders", Eq. 2,
+    arXiv:1606.05328.
+    """
+    content, gate = h.chunk(2, dim=1)
+    return torch.tanh(content) * torch.sigmoid(gate)
+
+
 class GatedLayer(nn.Module):
     """One dilated convolution behind a gate, with a residual and a skip connection.
 
@@ -69,8 +79,7 @@ class GatedLayer(nn.Module):
         """Everything behind the dilated convolution, whose output is `h`."""
         if self.condition is not None and condition is not None:
             h = h + self.condition(condition)
-        content, gate = h.chunk(2, dim=1)
-        z = torch.tanh(content) * torch.sigmoid(gate)
+        z = gated(h)
         if self.residual is not None:
             x = (x + self.residual(z)) * self.scale
         return x, self.skip(z)
