@@ -47,7 +47,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "missing": Kind(True, "there is no such file", "dropped"),
+    "missing": Kind(True, "the file is not there", "dropped"),
     "unreadable": Kind(True, "no decoder understands it", "dropped"),
     "truncated": Kind(True, "the file ends before its header or its list says", "dropped"),
     "silent": Kind(True, "nothing can be heard", "dropped"),
@@ -158,13 +158,14 @@ def measure_all(group: Sequence[Utterance], accent: str) -> list[Measured]:
 def measure(utterance: Utterance, accent: str) -> Measured:
     """Look at one recording and its text."""
     phonemes, skipped, findings = read_aloud(utterance, accent)
+    if not utterance.audio.is_file():
+        return Measured(findings={"missing": "no such file"} | findings, phonemes=phonemes)
     try:
         samples, rate = soundfile.read(utterance.audio, dtype="float32", always_2d=True)
         promised = soundfile.info(utterance.audio).frames
         whole = is_whole(utterance.audio)
     except (OSError, soundfile.SoundFileError) as error:
-        kind = "unreadable" if utterance.audio.is_file() else "missing"
-        return Measured(findings={kind: reason(error)} | findings, phonemes=phonemes)
+        return Measured(findings={"unreadable": reason(error)} | findings, phonemes=phonemes)
     audio = Audio(samples.mean(axis=1), rate)
     start, stop = sound_span(audio)
     return Measured(

@@ -1,5 +1,6 @@
 """Engines: where work on many recordings is done. Results come in the order of the jobs."""
 
+import logging
 import multiprocessing
 import os
 import threading
@@ -68,7 +69,7 @@ def ray_cluster(count: int) -> Engine:
         address = os.environ.get("RAY_ADDRESS")
         local = {} if address else {"num_cpus": count, "include_dashboard": False}
         try:
-            ray.init(address or "local", log_to_driver=False, logging_level="error", **local)
+            ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **local)
         except (ConnectionError, ValueError) as error:
             raise SoriError(f"cannot reach the Ray cluster at RAY_ADDRESS={address}") from error
         task = ray.remote(lambda job: work(job))

@@ -16,7 +16,8 @@ WORST = 3  # recordings shown of every kind
 SHOWN_SECONDS = 12.0  # of a recording: longer ones make a page that loads slowly
 BARS = 40
 STYLE = """
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1rem }
+:root { color-scheme: light dark }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1rem }
 .charts div { border: 1px solid #8884; padding: .5rem 1rem }
 .charts svg { display: block; width: 100%; height: 8rem; fill: #4a90c2 }
 .scale { display: flex; justify-content: space-between; font-size: .85em; opacity: .7 }

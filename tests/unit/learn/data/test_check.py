@@ -57,7 +57,7 @@ def test_nothing_is_found_in_a_sound_corpus(corpus):
 def test_a_file_that_is_not_there_is_missing(corpus):
     corpus.list(corpus.file("lost.wav"))
 
-    assert corpus.found() == {"lost": {"missing": "System error"}}
+    assert corpus.found() == {"lost": {"missing": "no such file"}}
 
 
 def test_a_file_that_is_no_sound_is_unreadable(corpus):

@@ -68,7 +68,7 @@ def test_what_was_dropped_is_listed_with_the_reason(corpus, tmp_path):
     mend(check(read_corpus(corpus)), corpus, tmp_path / "mended")
 
     lines = (tmp_path / "mended/dropped.csv").read_text().splitlines()
-    assert lines == ["audio|finding|seen", f"{corpus}/wav/lost.wav|missing|System error"]
+    assert lines == ["audio|finding|seen", f"{corpus}/wav/lost.wav|missing|no such file"]
 
 
 def test_a_peak_is_never_clipped(corpus, tmp_path):
