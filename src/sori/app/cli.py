@@ -54,12 +54,6 @@ Threads = Annotated[int | None, typer.Option(help="Processors to use; by default
 Accent = Annotated[str, typer.Option(help="us or gb.")]
 
 
-Recipe = Annotated[Path, typer.Argument(help="A file of recipes/.", show_default=False)]
-Corpora = Annotated[Path, typer.Option(help="Folder of the corpora that the recipe names.")]
-Cache = Annotated[Path, typer.Option(help="Folder of features, made once per corpus.")]
-Run = Annotated[
-    Path | None, typer.Option(help="Folder of the run; without it, runs/ and the recipe's name.")
-]
 Checkpoint = Annotated[
     Path, typer.Argument(help="Weights of a trained acoustic model.", show_default=False)
 ]
@@ -67,7 +61,6 @@ Vocoder = Annotated[Path, typer.Option(help="Weights of a trained vocoder.")]
 VoiceCard = Annotated[Path, typer.Option(help="TOML file that describes the voice for people.")]
 VoiceFile = Annotated[Path, typer.Option(help="The voice file to write.")]
 Precision = Annotated[str, typer.Option(help="fp32, fp16 or int8.")]
-MaxMinutes = Annotated[float, typer.Option(help="Stop and save after so long; 0 for no limit.")]
 
 
 def print_version(wanted: bool) -> bool:
@@ -163,23 +156,6 @@ def models() -> None:
 
 
 @app.command()
-def train(
-    recipe: Recipe,
-    corpora: Corpora = Path("corpora"),
-    cache: Cache = Path("runs/cache"),
-    out: Run = None,
-    max_minutes: MaxMinutes = 0.0,
-) -> None:
-    """Train the model of a recipe; the same command resumes a run."""
-    with learning_half():
-        from sori.learn.training.run import Limits, Places, train
-
-        places = Places(corpora, cache, out or Path("runs") / recipe.stem)
-        weights = train(recipe, places, Limits(max_minutes=max_minutes), print_row)
-    typer.echo(f"wrote {weights}", err=True)
-
-
-@app.command()
 def export(
     checkpoint: Checkpoint,
     vocoder: Vocoder,
@@ -196,16 +172,14 @@ def export(
     typer.echo(f"wrote {out}; greatest difference from the networks: {greatest}", err=True)
 
 
-def print_row(row: dict) -> None:
-    """A line of a training's log: what was measured, in the order it came."""
-    typer.echo("  ".join(f"{name} {value:g}" for name, value in row.items()))
-
-
 def add_commands_of_the_learning_half() -> None:
     """Join the commands that have files of their own; they too import PyTorch only when run."""
     from sori.app.corpus_command import corpus
     from sori.app.eval_command import eval_command
+    from sori.app.train_command import plot, train
 
+    app.command()(train)
+    app.command()(plot)
     app.add_typer(corpus, name="corpus")
     app.command("eval")(learning_half()(eval_command))
 

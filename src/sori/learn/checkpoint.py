@@ -37,6 +37,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
     kept = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
     try:
         save_file(kept, beside, dict(header))
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())  # a rename may reach the disk before what was written does
         os.replace(beside, path)
     except (OSError, SafetensorError) as error:
         beside.unlink(missing_ok=True)
@@ -95,18 +97,22 @@ def save_state(
     task: nn.Module,
     optimizers: Mapping[str, torch.optim.Optimizer],
     averages: Mapping[str, Tensor],
-    step: int,
+    notes: Mapping[str, Any],
 ) -> None:
-    """Write everything that the next step depends on: weights, moments, averages, generator."""
+    """Write what the next step depends on: weights, moments, averages.
+
+    Args:
+        notes: plain values, the number of the step among them.
+    """
     tensors = {f"task/{name}": value for name, value in task.state_dict().items()}
     tensors |= {f"average/{name}": value for name, value in averages.items()}
     for player, optimizer in optimizers.items():
         for index, slots in optimizer.state_dict()["state"].items():
             for slot, value in slots.items():
                 tensors[f"optimizer/{player}/{index}/{slot}"] = torch.as_tensor(value)
-    tensors["random"] = torch.get_rng_state()
+    header = {name: json.dumps(value) for name, value in notes.items()}
     # Two names of one tensor are not allowed in the format, so each gets its own copy.
-    write_tensors(path, {k: v.clone() for k, v in tensors.items()}, {"step": str(step)})
+    write_tensors(path, {k: v.clone() for k, v in tensors.items()}, header)
 
 
 def load_state(
@@ -114,16 +120,27 @@ def load_state(
     task: nn.Module,
     optimizers: Mapping[str, torch.optim.Optimizer],
     averages: dict[str, Tensor],
-) -> int:
-    """Put back what `save_state` wrote; returns the step."""
+) -> dict[str, Any]:
+    """Put back what `save_state` wrote; returns its notes.
+
+    Raises:
+        SoriError: the file is unreadable, or of another network.
+    """
     tensors, header = read_tensors(path)
 
     def under(prefix: str) -> dict[str, Tensor]:
         size = len(prefix) + 1
         return {k[size:]: v for k, v in tensors.items() if k.startswith(prefix + "/")}
 
-    task.load_state_dict(under("task"))
-    averages.update(under("average"))
+    if "step" not in header:
+        raise SoriError(f"{path} is not the state of a training")
+    try:
+        task.load_state_dict(under("task"))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise SoriError(f"{path} does not fit the network of the recipe: {reason}") from error
+    for name, value in under("average").items():
+        averages[name] = value.to(averages[name].device) if name in averages else value
     for player, optimizer in optimizers.items():
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in under(f"optimizer/{player}").items():
@@ -131,5 +148,4 @@ def load_state(
             state.setdefault(int(index), {})[slot] = value
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
-    torch.set_rng_state(tensors["random"])
-    return int(header["step"])
+    return {name: json.loads(value) for name, value in header.items()}

@@ -30,12 +30,79 @@ class Update(NamedTuple):
 
 @runtime_checkable
 class Task(Protocol):
-    """Trains a model. An adversarial task has two players, most have one."""
+    """Trains a model. An adversarial task has two players, most have one.
+
+    A task that has a buffer named `step` is told there which step it is, from 0.
+    """
 
     @property
     def players(self) -> Mapping[str, nn.Module]: ...
 
     def training_step(self, batch: Any) -> Iterator[Update]: ...
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """What a person looks at and hears to see how far a training has come, by titles.
+
+    Args:
+        mels: log-mel spectrograms.
+        alignments: how much each token owns of each frame, from 0 to 1.
+        waves: sound at the rate of the model's `MelSpec`.
+    """
+
+    mels: Mapping[str, Float[Tensor, "M T"]] = field(default_factory=dict)
+    alignments: Mapping[str, Float[Tensor, "N T"]] = field(default_factory=dict)
+    waves: Mapping[str, Float[Tensor, " S"]] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Showing(Protocol):
+    """A task that can show what its model has learned, from a batch of one item."""
+
+    def show(self, batch: Any) -> Exhibit: ...
+
+
+class Delivery(NamedTuple):
+    """How a sentence is to be said.
+
+    Args:
+        speakers: a weight for each speaker of the model, (B, P), summing to 1.
+        speed, pitch, energy: factors around 1.
+    """
+
+    speakers: Float[Tensor, "B P"]
+    speed: float = 1.0
+    pitch: float = 1.0
+    energy: float = 1.0
+
+
+class Acoustics(NamedTuple):
+    """What an acoustic model says of sentences.
+
+    durations: in frames, of every token.
+    f0: in Hz, 0 where unvoiced.
+    finished: whether it came to an end of its own accord.
+    """
+
+    durations: Int[Tensor, "B N"]
+    f0: Float[Tensor, "B T"]
+    mel: Mel
+    finished: bool = True
+
+
+@runtime_checkable
+class AcousticModel(Protocol):
+    """Makes mels of token ids; its config names its symbols and, if it has several, speakers.
+
+    Raises:
+        SoriError: it cannot deliver a sentence in this way.
+    """
+
+    config: Any
+    mel_spec: Any
+
+    def acoustics(self, ids: Ids, delivery: Delivery) -> Acoustics: ...
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def test_a_truncated_checkpoint_is_refused(saved):
 
 def test_a_foreign_file_is_refused(tmp_path):
     path = tmp_path / "state.safetensors"
-    save_state(path, torch.nn.Linear(1, 1), {}, {}, 0)
+    save_state(path, torch.nn.Linear(1, 1), {}, {}, {"step": 0})
 
     with pytest.raises(SoriError, match="not a model that sori saved"):
         load_model(path)
@@ -57,7 +57,7 @@ def test_a_write_that_fails_leaves_the_old_checkpoint(saved, monkeypatch):
     assert [p.name for p in saved.parent.iterdir()] == [saved.name]
 
 
-def test_the_state_brings_back_weights_moments_and_random_numbers(tmp_path):
+def test_the_state_brings_back_weights_moments_averages_and_notes(tmp_path):
     path = tmp_path / "state.safetensors"
     torch.manual_seed(0)
     task = torch.nn.Linear(4, 2)
@@ -65,21 +65,32 @@ def test_the_state_brings_back_weights_moments_and_random_numbers(tmp_path):
     task(torch.randn(3, 4)).sum().backward()
     optimizers["model"].step()
     average = {"weight": torch.ones(2, 4)}
-    save_state(path, task, optimizers, average, 17)
-    drawn = torch.randn(3)
+    save_state(path, task, optimizers, average, {"step": 17, "lowest": float("inf")})
 
     twin = torch.nn.Linear(4, 2)
     others = {"model": torch.optim.AdamW(twin.parameters())}
     kept = {}
-    step = load_state(path, twin, others, kept)
+    notes = load_state(path, twin, others, kept)
 
-    assert step == 17
-    assert torch.equal(torch.randn(3), drawn)
+    assert notes == {"step": 17, "lowest": float("inf")}
     assert torch.equal(twin.weight, task.weight)
     assert torch.equal(kept["weight"], average["weight"])
     mine, theirs = optimizers["model"].state_dict(), others["model"].state_dict()
     for index, slots in mine["state"].items():
         assert all(torch.equal(v, theirs["state"][index][k]) for k, v in slots.items())
+
+
+def test_the_state_of_another_network_is_refused(tmp_path):
+    path = tmp_path / "state.safetensors"
+    save_state(path, torch.nn.Linear(4, 2), {}, {}, {"step": 1})
+
+    with pytest.raises(SoriError, match="does not fit the network of the recipe.*size mismatch"):
+        load_state(path, torch.nn.Linear(4, 3), {}, {})
+
+
+def test_a_model_is_no_state(saved):
+    with pytest.raises(SoriError, match="is not the state of a training"):
+        load_state(saved, torch.nn.Linear(2, 3), {}, {})
 
 
 def test_pickled_code_is_never_run(tmp_path):

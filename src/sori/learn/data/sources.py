@@ -66,6 +66,8 @@ def make_source(spec: Spec, recipe: Any, places: Any) -> Source:
     if hasattr(config, "letters"):
         return word_source(spec, recipe, config)
     caches = open_caches(places.corpora, places.cache, recipe.data, config.mel)
+    if not caches:
+        raise SoriError("data.corpora is empty; name a folder of the corpora folder")
     make = crops if spec.crop else sentences
     training = make(caches, spec, recipe, config, held_out=False)
     try:

@@ -19,7 +19,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sori.learn.contracts import Ids, Lengths, Mel, Spec, Update
+from sori.learn.contracts import Exhibit, Ids, Lengths, Mel, Spec, Update
 from sori.learn.losses import masked_mean
 from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.alignment import Durations, expand, forward_sum, search_monotonic
@@ -131,6 +131,12 @@ class AlignerTask(nn.Module):
         supervised = masked_mean(right, known)
         loss = path + self.config.supervised_weight * supervised
         yield Update("model", loss, {"path": path, "supervised": supervised})
+
+    def show(self, batch: AlignerBatch) -> Exhibit:
+        """Which phoneme owns each frame of the first recording."""
+        owned = self.model(batch)[0].exp().T
+        frames = owned.repeat_interleave(self.config.frames_per_unit, dim=1)
+        return Exhibit(mels={"recording": batch.mel[0]}, alignments={"aligner": frames})
 
 
 def known_owners(

@@ -209,10 +209,7 @@ class UnivNetTask(nn.Module):
         return {"generator": self.generator, "critics": self.critics}
 
     def training_step(self, batch: UnivNetBatch) -> Iterator[Update]:
-        step = self.get_buffer("step")
-        judged = int(step) >= self.config.critics_start_step
-        if self.training:
-            step += 1
+        judged = int(self.get_buffer("step")) >= self.config.critics_start_step
         fake = self.generator(batch.mel, self.generator.draw_noise(batch.mel))
         if judged:
             real = self.critics(batch.wave).scores

@@ -6,13 +6,19 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+FUSED_ON = ("cpu", "cuda")  # where PyTorch updates all weights in one pass over memory
+
 
 def make_optimizer(player: nn.Module, rate: float, betas: tuple[float, float]) -> Optimizer:
     """AdamW over the weights of one player; weight decay spares biases, norms and scales."""
-    matrices = [p for p in player.parameters() if p.ndim > 1 and p.requires_grad]
-    vectors = [p for p in player.parameters() if p.ndim <= 1 and p.requires_grad]
-    groups = [{"params": matrices, "weight_decay": 0.01}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=rate, betas=betas)
+    weights = [p for p in player.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in weights if p.ndim > 1], "weight_decay": 0.01},
+        {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    fused = all(p.device.type in FUSED_ON for p in weights)
+    kept = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(kept, lr=rate, betas=betas, fused=fused)
 
 
 def rate_at(step: int, rate: float, warmup: int, steps: int) -> float:

@@ -3,14 +3,20 @@
 import tomllib
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from sori.core.errors import SoriError
 from sori.learn import registry
 from sori.learn.mel import strict
+from sori.learn.training.processes import Precision
+
+Count = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 @dataclass(config=strict, frozen=True)
@@ -28,24 +34,32 @@ class DataRecipe:
 
     corpora: tuple[str, ...]
     speakers: tuple[str, ...] = ()
-    crop_frames: int = 48
-    batch: int = 16
-    batch_frames: int = 12000
+    crop_frames: Count = 48
+    batch: Count = 16
+    batch_frames: Count = 12000
     mels: Literal["mel", "predicted"] = "mel"
 
 
 @dataclass(config=strict, frozen=True)
 class TrainingRecipe:
-    """How long and how fast to learn."""
+    """How long and how fast to learn.
 
-    steps: int
-    rate: float = 1e-3
-    betas: tuple[float, float] = (0.9, 0.98)
-    warmup: int = 500
-    max_norm: float = 1.0
-    average: float = 0.999
-    precision: str = "bf16"
-    seed: int = 0
+    Args:
+        average: decay of the average of the weights, which is what is kept.
+        accumulate: pieces that a batch is done in, one after another; it needs less memory then.
+        validate_steps: between two looks at the held-out data; 0 for never.
+    """
+
+    steps: Count
+    rate: Positive = 1e-3
+    betas: tuple[Decay, Decay] = (0.9, 0.98)
+    warmup: NotNegative = 500
+    max_norm: Positive = 1.0
+    average: Decay = 0.999
+    precision: Precision = "bf16"
+    seed: NotNegative = 0
+    accumulate: Count = 1
+    validate_steps: NotNegative = 1000
 
 
 @dataclass(config=strict, frozen=True)
@@ -74,8 +88,11 @@ def read_recipe(path: Path) -> Recipe:
     if not path.is_file():
         raise SoriError(f"no recipe at {path}; the folder recipes/ holds examples")
     try:
-        recipe = TypeAdapter(Recipe).validate_python(tomllib.loads(path.read_text()))
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+        recipe = TypeAdapter(Recipe).validate_python(written)
         make_config(recipe)
+    except UnicodeDecodeError as error:
+        raise SoriError(f"{path} is not UTF-8 text, as a recipe must be") from error
     except tomllib.TOMLDecodeError as error:
         raise SoriError(f"{path}: {error}") from error
     except ValidationError as error:

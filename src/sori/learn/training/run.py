@@ -1,31 +1,26 @@
 """A training from its recipe to its last checkpoint: starts, resumes, logs, saves."""
 
-import json
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from accelerate import Accelerator
-from accelerate.utils import set_seed
-from torch import Tensor, nn
-
 from sori.core.errors import SoriError
 from sori.learn import registry
-from sori.learn.checkpoint import load_model, load_state, save_model, save_state
-from sori.learn.contracts import Spec
-from sori.learn.data.sources import Source, make_source
-from sori.learn.training.average import Average
-from sori.learn.training.loop import train_step
-from sori.learn.training.optim import make_optimizer, rate_at
-from sori.learn.training.recipe import Recipe, make_config, read_recipe
+from sori.learn.data.sources import make_source
+from sori.learn.training.checkpoints import ADVICE, BEST, MODEL, Checkpoints
+from sori.learn.training.exhibits import keep
+from sori.learn.training.learner import Learner, Moved
+from sori.learn.training.loop import Log
+from sori.learn.training.processes import require_same, start
+from sori.learn.training.progress import Listener, Progress, Watch
+from sori.learn.training.recipe import read_recipe
 
-LOG_EVERY = 100  # reading a logged value waits for the device
 FAILURES_ALLOWED = 20  # steps in a row that may be skipped for a loss that is not finite
+EXHIBIT_SHARE = 0.05  # of the time; autoregressive vocoders take minutes for a second of sound
 
 
 @dataclass(frozen=True)
@@ -39,28 +34,17 @@ class Places:
 
 @dataclass(frozen=True)
 class Limits:
-    """When to stop and to save: minutes of wall clock, 0 for no limit, and between checkpoints."""
+    """When to stop, and what to keep.
+
+    Args:
+        max_minutes: of wall clock; 0 for no limit.
+        save_minutes: between checkpoints.
+        keep: checkpoints that are kept.
+    """
 
     max_minutes: float = 0.0
     save_minutes: float = 3.0
-
-
-class Progress:
-    """What a run reports: one line of JSON every `LOG_EVERY` steps, and to a listener."""
-
-    def __init__(self, path: Path, listen: Callable[[dict], None]):
-        self.path = path
-        self.listen = listen
-        self.since = time.monotonic()
-
-    def report(self, step: int, log: Mapping[str, Tensor], rate: float) -> None:
-        seconds = time.monotonic() - self.since
-        self.since = time.monotonic()
-        row: dict[str, float] = {k: round(float(v), 5) for k, v in log.items()}
-        row |= {"step": step, "rate": rate, "steps_per_second": round(LOG_EVERY / seconds, 3)}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-        self.listen(row)
+    keep: int = 3
 
 
 @contextmanager
@@ -80,134 +64,156 @@ def interruptible() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def load_frozen(spec: Spec, recipe: Recipe) -> dict[str, nn.Module]:
-    """The trained models that a task takes, by argument name.
-
-    Raises:
-        SoriError: the recipe names others than the card asks for, or a file is unusable.
-    """
-    if recipe.frozen.keys() != spec.frozen.keys():
-        wanted = ", ".join(f"{name} (a trained {model})" for name, model in spec.frozen.items())
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Say in one line when the log or an exhibit cannot be written."""
+    try:
+        yield
+    except OSError as error:
         raise SoriError(
-            f"{recipe.model} takes {wanted or 'no trained models'} in [frozen]; "
-            f"the recipe has {', '.join(recipe.frozen) or 'none'}"
-        )
-    return {name: registry.load(Path(path)) for name, path in recipe.frozen.items()}
+            f"cannot write to {out}: {error.strerror or error}; {ADVICE}; checkpoints are whole"
+        ) from error
 
 
-class Run:
-    """The moving parts of one training."""
+class Keeper:
+    """Decides when to write, to judge and to stop.
 
-    def __init__(self, recipe: Recipe, source: Source, accelerator: Accelerator):
-        self.recipe = recipe
-        self.spec = registry.spec(recipe.model)
-        self.config = source.complete(make_config(recipe))
-        self.source = source
-        self.accelerator = accelerator
-        set_seed(recipe.training.seed)
-        self.task = self.spec.task(self.config, **load_frozen(self.spec, recipe))
-        if recipe.start:
-            self.student.load_state_dict(load_model(Path(recipe.start)).weights)
-        module = self.module.to(accelerator.device)
-        self.average = Average(self.student, recipe.training.average)
-        settings = recipe.training
-        self.optimizers = {
-            name: make_optimizer(player, settings.rate, settings.betas)
-            for name, player in self.task.players.items()
-        }
-        self.step = 0
-        module.train()
+    Only the first process writes; the others wait for it when they next add up gradients.
+    """
 
-    @property
-    def module(self) -> nn.Module:
-        assert isinstance(self.task, nn.Module)
-        return self.task
+    def __init__(self, learner: Learner, limits: Limits, out: Path, progress: Progress):
+        self.learner = learner
+        self.limits = limits
+        self.out = out
+        self.progress = progress
+        self.checkpoints = Checkpoints(out, limits.keep)
+        self.is_writing = learner.accelerator.is_main_process
+        self.started = self.saved = time.monotonic()
+        self.showing = 0.0  # seconds that exhibits took
+        self.failures = 0
+        self.blame = ""
 
-    @property
-    def student(self) -> nn.Module:
-        """The network that is kept: the first player."""
-        return self.task.players["generator" if "generator" in self.task.players else "model"]
+    def is_late(self) -> bool:
+        """Whether the time that was allowed is over."""
+        minutes = self.limits.max_minutes
+        return minutes > 0 and time.monotonic() - self.started > 60 * minutes
 
-    def move(self) -> tuple[dict[str, Tensor], float]:
-        """Do one step of training."""
-        settings = self.recipe.training
-        rate = rate_at(self.step, settings.rate, settings.warmup, settings.steps)
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-        batch = to_device(self.source.at(self.step), self.accelerator.device)
-        log = train_step(self.task, batch, self.optimizers, settings.max_norm, self.accelerator)
-        self.average.update(self.student, self.step)
-        self.step += 1
-        return log, rate
+    def resume(self) -> None:
+        """Go on from the newest checkpoint, if there is any."""
+        state = self.checkpoints.newest()
+        if state is not None:
+            try:
+                self.learner.resume(state)
+            except SoriError as error:
+                raise SoriError(f"{error}; {self.way_out(state)}") from error
+        require_same(self.learner.accelerator, self.learner.step, str(self.out))
 
-    def save(self, out: Path) -> None:
-        """Write the state to resume from, and the averaged network for everyone else."""
-        if not self.accelerator.is_main_process:
+    def way_out(self, state: Path) -> str:
+        """What to do about a state that cannot be used."""
+        older = self.checkpoints.states()[:-1]
+        damaged = state.parent if state.parent != self.out else state
+        if not older:
+            return f"remove {damaged} to start anew"
+        return f"remove {damaged} to resume from {older[-1].parent}"
+
+    def look(self, moved: Moved) -> None:
+        """After a step: write what is due."""
+        learner, settings = self.learner, self.learner.recipe.training
+        is_last = learner.step == settings.steps
+        self.progress.count(learner.step, moved.frames)
+        if self.progress.is_due(learner.step, settings.steps):
+            self.progress.report(learner.step, moved.log, moved.rate)
+        if settings.validate_steps and (is_last or learner.step % settings.validate_steps == 0):
+            self.judge()
+        if time.monotonic() - self.saved > 60 * self.limits.save_minutes:
+            self.save()
+
+    def judge(self) -> None:
+        """Validate; keep the network if it is the best so far; show what it makes."""
+        learner = self.learner
+        scores = learner.validate()
+        if scores:
+            self.progress.write({"step": learner.step} | scores)
+            if scores["validation/loss"] < learner.lowest:
+                learner.lowest = scores["validation/loss"]
+                learner.save_network(self.out / BEST)
+        now = time.monotonic()
+        if self.showing <= EXHIBIT_SHARE * (now - self.started) or not self.showing:
+            exhibit = learner.exhibit()
+            self.showing += time.monotonic() - now
+            if exhibit is not None:
+                keep(self.out / "exhibit.npz", exhibit, learner.step, learner.sample_rate)
+                self.progress.watch.exhibit(learner.step, exhibit, learner.sample_rate)
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        if self.is_writing:
+            self.checkpoints.write(self.learner.step, self.learner.save)
+        self.saved = time.monotonic()
+
+    def heed(self, log: Log) -> None:
+        """Name what made a step fail; stop the run when too many have failed in a row.
+
+        Raises:
+            SoriError: the loss stays infinite or undefined.
+        """
+        if not any(float(log[name]) for name in log if name.endswith("/skipped")):
+            self.failures = 0
             return
-        save_state(
-            out / "state.safetensors", self.module, self.optimizers, self.average.state(), self.step
-        )
-        kept = {k: v.clone() for k, v in self.student.state_dict().items()}
-        self.student.load_state_dict(self.average.weights)
-        notes = self.source.notes() | {"step": self.step}
-        save_model(out / "model.safetensors", self.recipe.model, self.config, self.student, notes)
-        self.student.load_state_dict(kept)
-
-    def resume(self, out: Path) -> None:
-        state = out / "state.safetensors"
-        if state.is_file():
-            self.step = load_state(state, self.module, self.optimizers, self.average.weights)
-
-
-def to_device(batch: Any, device: torch.device) -> Any:
-    """The batch with its tensors on the device."""
-    if device.type == "cpu":
-        return batch
-    moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(batch).items()}
-    return type(batch)(**moved)
+        self.failures += 1
+        step = self.learner.step
+        bad = [name for name, value in log.items() if not value.isfinite()]
+        terms = [name for name in bad if not name.endswith("/norm")] or bad
+        utterances = self.learner.culprits() if self.is_writing and self.failures == 1 else []
+        if self.failures == 1:
+            self.blame = f"{', '.join(terms)} of {', '.join(utterances)}"
+        if self.is_writing:
+            self.progress.write({"step": step, "skipped": terms, "utterances": utterances})
+        if self.failures > FAILURES_ALLOWED:
+            raise SoriError(
+                f"{self.failures} steps in a row had an infinite or undefined loss, the last at "
+                f"step {step}; first {self.blame}; the checkpoint in {self.out} is from before"
+            )
 
 
-def train(
+def train(  # noqa: PLR0913 - what, where, how long, on what, and who is told
     recipe_path: Path,
     places: Places,
     limits: Limits = Limits(),  # noqa: B008 (frozen, so sharing it is safe)
-    listen: Callable[[dict], None] = lambda row: None,
+    listen: Listener = lambda row: None,
+    watch: Watch = Watch(),  # noqa: B008
+    device: str = "auto",
 ) -> Path:
     """Run a recipe until its last step, a limit or a polite signal; resume if the run exists.
+
+    Under a launcher every process calls this; each does its part of every batch, and the run is
+    the same for any number of them.
 
     Returns:
         The path of the averaged network.
 
     Raises:
-        SoriError: the recipe or data is unusable, or the loss stays infinite or undefined.
+        SoriError: the recipe, the data or the device is unusable, a checkpoint cannot be written
+            or read, or the loss stays infinite or undefined.
     """
     recipe = read_recipe(recipe_path)
     places.out.mkdir(parents=True, exist_ok=True)
-    precision = "no" if recipe.training.precision == "fp32" else recipe.training.precision
-    accelerator = Accelerator(mixed_precision=precision)
-    source = make_source(registry.spec(recipe.model), recipe, places)
-    run = Run(recipe, source, accelerator)
-    run.resume(places.out)
-    progress = Progress(places.out / "log.jsonl", listen)
-    started = saved = time.monotonic()
-    failures = 0
-    with interruptible() as asked:
-        while run.step < recipe.training.steps and not asked():
-            log, rate = run.move()
-            failures = failures + 1 if any(log[k] > 0 for k in log if k.endswith("skipped")) else 0
-            if failures > FAILURES_ALLOWED:
-                raise SoriError(
-                    f"{failures} steps in a row had an infinite or undefined loss, last at step "
-                    f"{run.step}; the checkpoint in {places.out} is from before"
-                )
-            if run.step % LOG_EVERY == 0:
-                progress.report(run.step, log, rate)
-            now = time.monotonic()
-            if now - saved > 60 * limits.save_minutes:
-                run.save(places.out)
-                saved = now
-            if limits.max_minutes and now - started > 60 * limits.max_minutes:
+    accelerator = start(device, recipe.training.precision)
+    with accelerator.main_process_first():  # it may have to prepare the features
+        source = make_source(registry.spec(recipe.model), recipe, places)
+    learner = Learner(recipe, source, accelerator)
+    log_path = places.out / "log.jsonl"
+    progress = Progress(log_path, listen, watch, learner.tools.clock, learner.frame_seconds)
+    keeper = Keeper(learner, limits, places.out, progress)
+    keeper.resume()
+    with interruptible() as asked, writing(places.out):
+        while learner.step < recipe.training.steps:
+            moved = learner.move(wish=float(asked() or keeper.is_late()))
+            keeper.heed(moved.log)
+            if keeper.is_writing:
+                keeper.look(moved)
+            if moved.wish > 0:
                 break
-    run.save(places.out)
-    return places.out / "model.safetensors"
+        keeper.save()
+    accelerator.wait_for_everyone()
+    return places.out / MODEL

@@ -2,7 +2,7 @@
 
 import torch
 
-from sori.learn.data.lexicon import LexiconSource, Pronounced, is_held_out, lemma, make_batch
+from sori.learn.data.lexicon import Pronounced, Words, is_held_out, lemma, make_batch
 from sori.learn.models.grapheme_to_phoneme import SPEC, GraphemeToPhonemeBatch
 
 WORDS = [
@@ -38,13 +38,13 @@ def test_a_batch_holds_the_ids_of_its_words():
 
 
 def test_the_same_step_gives_the_same_batch_and_no_held_out_word():
-    source = LexiconSource(WORDS, GraphemeToPhonemeBatch, SPEC.tiny, 8)
+    source = Words(WORDS, GraphemeToPhonemeBatch, SPEC.tiny, 8)
 
     assert torch.equal(source.at(5).letters, source.at(5).letters)
     assert not [word for word in source.words if is_held_out(word.word)]
 
 
 def test_every_step_has_words():
-    source = LexiconSource(WORDS[:6], GraphemeToPhonemeBatch, SPEC.tiny, 64)
+    source = Words(WORDS[:6], GraphemeToPhonemeBatch, SPEC.tiny, 64)
 
     assert all(len(source.at(step).letters) for step in range(20))
