@@ -1,0 +1,198 @@
+"""HiFi-GAN: upsamples a mel through residual blocks of several kernels at once.
+
+Source: Kong et al. 2020, "HiFi-GAN", arXiv:2010.05646.
+Deviations: the critics of scales are MelGAN's, which hear as much in fewer layers, and none of them
+has spectral norm; the period critics are fed waves five times louder and use slope 0.2, as all of
+ours. The third of the paper's generators, with shorter residual blocks, is left out.
+"""
+
+from collections.abc import Iterator
+from dataclasses import field, replace
+
+import torch
+from jaxtyping import Float
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sori.learn.contracts import Frames, Mel, Spec, Update, Wave
+from sori.learn.losses import feature_distance, least_squares_critic, least_squares_generator
+from sori.learn.mel import MelSpec, MelSpectrogram, strict
+from sori.learn.nn.conv import require_product, upsampling_conv, weight_norm
+from sori.learn.nn.critics import Judgement, PeriodCritics, ScaleCritics
+from sori.learn.nn.noise import Chance
+
+SLOPE = 0.1
+LAST_SLOPE = 0.01  # of the activation before the last convolution, in the authors' program
+
+
+def paper_mel() -> MelSpec:
+    """The paper's front end: 22.05 kHz, hop 256, 80 bands up to 8 kHz."""
+    return MelSpec(sample_rate=22050, hop_samples=256)
+
+
+@dataclass(config=strict, frozen=True)
+class HiFiGANConfig:
+    """Defaults are those of the paper's V1; V2 has width 128."""
+
+    mel: MelSpec = field(default_factory=paper_mel)
+    width: int = 512  # halves at every stage
+    strides: tuple[int, ...] = (8, 8, 2, 2)  # their product is mel.hop_samples
+    kernels: tuple[int, ...] = (3, 7, 11)  # of the residual blocks that work side by side
+    dilations: tuple[int, ...] = (1, 3, 5)  # of the layers of each
+    periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    period_widths: tuple[int, ...] = (32, 128, 512, 1024, 1024)
+    critics: int = 3  # of scales
+    critic_width: int = 16
+    critic_limit: int = 1024
+    feature_weight: float = 2.0
+    mel_weight: float = 45.0
+
+    def __post_init__(self) -> None:
+        require_product(self.strides, self.mel)
+        if self.width % 2 ** len(self.strides):
+            raise ValueError(f"width {self.width} cannot be halved {len(self.strides)} times")
+
+
+@dataclass(config={"arbitrary_types_allowed": True}, frozen=True)
+class HiFiGANBatch:
+    mel: Mel
+    wave: Wave
+
+
+def same_conv(channels: int, kernel: int, dilation: int) -> nn.Module:
+    """Weight-normed convolution that keeps the length."""
+    edge = (kernel - 1) // 2 * dilation
+    return weight_norm(nn.Conv1d(channels, channels, kernel, padding=edge, dilation=dilation))
+
+
+class ResidualBlock(nn.Module):
+    """Pairs of convolutions of one kernel, the first of each pair dilated.
+
+    Source: section 2.2, "multi-receptive field fusion", and appendix A.1.
+    """
+
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]):
+        super().__init__()
+        self.dilated = nn.ModuleList([same_conv(channels, kernel, d) for d in dilations])
+        self.plain = nn.ModuleList([same_conv(channels, kernel, 1) for _ in dilations])
+
+    def forward(self, x: Frames) -> Frames:
+        for dilated, plain in zip(self.dilated, self.plain, strict=True):
+            h = dilated(F.leaky_relu(x, SLOPE))
+            x = x + plain(F.leaky_relu(h, SLOPE))
+        return x
+
+
+class Stage(nn.Module):
+    """Multiplies the rate by `stride`, halves the channels; the mean of what its blocks say."""
+
+    def __init__(self, channels_in: int, stride: int, config: HiFiGANConfig):
+        super().__init__()
+        channels = channels_in // 2
+        self.upsample = weight_norm(upsampling_conv(channels_in, channels, stride))
+        self.blocks = nn.ModuleList([
+            ResidualBlock(channels, kernel, config.dilations) for kernel in config.kernels
+        ])
+
+    def forward(self, x: Frames) -> Float[Tensor, "B C_out T_up"]:
+        x = self.upsample(F.leaky_relu(x, SLOPE))
+        return torch.stack([block(x) for block in self.blocks]).mean(dim=0)
+
+
+class HiFiGAN(nn.Module):
+    """Makes a wave of a mel."""
+
+    def __init__(self, config: HiFiGANConfig):
+        super().__init__()
+        self.config = config
+        self.mel_spec = config.mel
+        widths = [config.width >> stage for stage in range(len(config.strides) + 1)]
+        self.enter = weight_norm(nn.Conv1d(config.mel.bins, widths[0], 7, padding=3))
+        self.stages = nn.Sequential(
+            *(Stage(w, stride, config) for w, stride in zip(widths, config.strides, strict=False))
+        )
+        self.leave = weight_norm(nn.Conv1d(widths[-1], 1, 7, padding=3))
+
+    def forward(self, mel: Mel) -> Wave:
+        x = self.stages(self.enter(mel))
+        return torch.tanh(self.leave(F.leaky_relu(x, LAST_SLOPE)))[:, 0]
+
+    @property
+    def noises(self) -> tuple[Chance, ...]:
+        """It needs none: the same mel gives the same wave."""
+        return ()
+
+    speak = vocode = forward
+
+
+class Critics(nn.Module):
+    """Critics of waves at several periods and at several scales."""
+
+    def __init__(self, config: HiFiGANConfig):
+        super().__init__()
+        self.periods = PeriodCritics(config.periods, config.period_widths)
+        self.scales = ScaleCritics(config.critics, config.critic_width, config.critic_limit)
+
+    def forward(self, wave: Wave) -> Judgement:
+        first, second = self.periods(wave), self.scales(wave)
+        return Judgement(first.scores + second.scores, first.features + second.features)
+
+
+class HiFiGANTask(nn.Module):
+    """Least-squares GAN with feature matching and the L1 distance of mels, section 2.4.
+
+    The paper sums over critics and layers where our losses take means.
+    """
+
+    def __init__(self, config: HiFiGANConfig):
+        super().__init__()
+        self.config = config
+        self.generator = HiFiGAN(config)
+        self.critics = Critics(config)
+        # The loss hears the whole band, also what the generator is not shown.
+        self.mel = MelSpectrogram(replace(config.mel, f_max_hz=config.mel.sample_rate / 2))
+
+    @property
+    def players(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator, "critics": self.critics}
+
+    def training_step(self, batch: HiFiGANBatch) -> Iterator[Update]:
+        fake = self.generator(batch.mel)
+
+        real = self.critics(batch.wave)
+        count = len(real.scores)
+        loss = count * least_squares_critic(real.scores, self.critics(fake.detach()).scores)
+        yield Update("critics", loss, {"critic": loss})
+
+        with torch.no_grad():
+            real = self.critics(batch.wave)
+        judged = self.critics(fake)
+        fool = count * least_squares_generator(judged.scores)
+        match = len(real.features) * feature_distance(real.features, judged.features)
+        with torch.autocast(fake.device.type, enabled=False):
+            mel = F.l1_loss(self.mel(fake.float()), self.mel(batch.wave))
+        loss = fool + self.config.feature_weight * match + self.config.mel_weight * mel
+        yield Update("generator", loss, {"fool": fool, "match": match, "mel": mel})
+
+
+SPEC = Spec(
+    paper="arXiv:2010.05646",
+    config=HiFiGANConfig,
+    model=HiFiGAN,
+    task=HiFiGANTask,
+    batch=HiFiGANBatch,
+    tiny=HiFiGANConfig(
+        mel=MelSpec(8000, 512, 512, 64, 40, 0.0, 4000.0),
+        width=16,
+        strides=(4, 4, 2, 2),
+        kernels=(3, 5),
+        dilations=(1, 3),
+        periods=(2, 3),
+        period_widths=(4, 8),
+        critics=2,
+        critic_width=4,
+        critic_limit=16,
+    ),
+    crop=True,
+)

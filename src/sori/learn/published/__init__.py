@@ -1,0 +1,1 @@
+"""Vocoders that others have published, as checkpoints of ours."""
