@@ -20,6 +20,7 @@ from sori.learn.contracts import Mel, Spec, Update, Wave
 from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.conv import require_product, weight_norm
 from sori.learn.nn.flows import ActNorm, LogDet, ZeroConv, squeeze, swap_halves, unsqueeze
+from sori.learn.nn.noise import Chance, vocode
 from sori.learn.nn.wavenet import GatedStack, StackSize
 
 Frames = Float[Tensor, "B C S"]
@@ -230,21 +231,24 @@ class FloWaveNet(nn.Module):
             x = unsqueeze(block.inverse(x, conditions[number + 1]), 2)
         return x[:, 0]
 
-    def draw_noise(self, mel: Mel) -> list[Tensor]:
+    @property
+    def noises(self) -> tuple[Chance, ...]:
         """Noise at the config's temperature, in the shapes that `inverse` takes."""
-        items, samples = mel.shape[0], mel.shape[2] * self.mel_spec.hop_samples
-        shapes, channels = [], 1
+        found, channels, per_frame = [], 1, self.mel_spec.hop_samples
         for number in range(self.config.blocks):
-            channels, samples = 2 * channels, samples // 2
+            channels, per_frame = 2 * channels, per_frame // 2
             if self.config.splits_behind(number):
                 channels //= 2
-                shapes.append((items, channels, samples))
-        shapes.append((items, channels, samples))
-        return [self.config.temperature * torch.randn(s, device=mel.device) for s in shapes]
+                found.append(Chance("normal", channels, per_frame, self.config.temperature))
+        return (*found, Chance("normal", channels, per_frame, self.config.temperature))
+
+    def speak(self, mel: Mel, *parts: Tensor) -> Wave:
+        """`inverse`, with the mel first."""
+        return self.inverse(list(parts), mel)
 
     def vocode(self, mel: Mel) -> Wave:
         """Make a wave of a mel and noise."""
-        return self.inverse(self.draw_noise(mel), mel)
+        return vocode(self, mel)
 
 
 class FloWaveNetTask(nn.Module):

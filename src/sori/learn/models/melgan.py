@@ -20,6 +20,7 @@ from sori.learn.losses import feature_distance, hinge_critic, hinge_generator
 from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.conv import require_product, upsampling_conv, weight_norm
 from sori.learn.nn.critics import ScaleCritics
+from sori.learn.nn.noise import Chance
 
 SLOPE = 0.2
 
@@ -118,7 +119,12 @@ class MelGAN(nn.Module):
         x = self.stages(self.enter(mel / math.log(10)))
         return torch.tanh(self.leave(F.leaky_relu(x, SLOPE)))[:, 0]
 
-    vocode = forward
+    @property
+    def noises(self) -> tuple[Chance, ...]:
+        """It needs none: the same mel gives the same wave."""
+        return ()
+
+    speak = vocode = forward
 
 
 class MelGANTask(nn.Module):

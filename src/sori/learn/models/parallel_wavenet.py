@@ -22,7 +22,8 @@ from sori.learn.contracts import Lengths, Mel, Scalar, Spec, Update, Wave
 from sori.learn.losses import power_distance
 from sori.learn.mel import MelSpec, require_same, strict
 from sori.learn.nn.conv import require_product, weight_norm
-from sori.learn.nn.distributions import gaussian_divergence, interior, logistic_entropy, logit
+from sori.learn.nn.distributions import gaussian_divergence, logistic_entropy
+from sori.learn.nn.noise import Chance
 from sori.learn.nn.wavenet import GatedStack, StackSize, StretchUpsampler
 
 Parameters = Float[Tensor, "B P S"]
@@ -155,14 +156,20 @@ class ParallelWaveNet(nn.Module):
 
     def draw_noise(self, mel: Mel, draws: int = 1) -> Draws:
         """Standard noise of the config's form, `draws` times as long as the mel's wave."""
-        shape = (draws, mel.shape[0], mel.shape[2] * self.mel_spec.hop_samples)
-        if self.config.form == "gaussian":
-            return torch.randn(shape, device=mel.device)
-        return logit(interior(torch.rand(shape, device=mel.device)))
+        return torch.stack([self.noises[0].draw(mel) for _ in range(draws)])
+
+    @property
+    def noises(self) -> tuple[Chance, ...]:
+        kind = "normal" if self.config.form == "gaussian" else "logistic"
+        return (Chance(kind, channels=0, per_frame=self.mel_spec.hop_samples),)
+
+    def speak(self, mel: Mel, noise: Wave, speaker: Lengths | None = None) -> Wave:
+        """The wave of a mel and noise, within full scale."""
+        return self(noise, mel, speaker).wave.clamp(-1, 1)
 
     def vocode(self, mel: Mel, speaker: Lengths | None = None) -> Wave:
         """Make a wave of a mel and noise."""
-        return self(self.draw_noise(mel)[0], mel, speaker).wave.clamp(-1, 1)
+        return self.speak(mel, self.noises[0].draw(mel), speaker)
 
 
 @runtime_checkable

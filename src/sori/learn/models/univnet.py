@@ -20,6 +20,7 @@ from sori.learn.losses import least_squares_critic, least_squares_generator, spe
 from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.conv import require_product, upsampling_conv, weight_norm
 from sori.learn.nn.critics import Judgement, PeriodCritics, SpectrumCritics
+from sori.learn.nn.noise import Chance, vocode
 
 Kernels = Float[Tensor, "B L C_in C_out K T"]
 Biases = Float[Tensor, "B L C_out T"]
@@ -74,13 +75,15 @@ def location_variable_conv(
     Raises:
         ValueError: the stretches are not equally long.
     """
-    size, frames = kernels.shape[3], kernels.shape[4]
-    if x.shape[2] % frames:
-        raise ValueError(f"{x.shape[2]} samples cannot be divided among {frames} kernels")
-    hop = x.shape[2] // frames
-    stretches = F.pad(x, (size // 2, size // 2)).unfold(2, hop + size - 1, hop)
+    size, frames = kernels.shape[3], int(kernels.shape[4])
+    length = int(x.shape[2])
+    if length % frames:
+        raise ValueError(f"{length} samples cannot be divided among {frames} kernels")
+    padded = F.pad(x, (size // 2, size // 2))
+    taps = [padded[:, :, tap : padded.shape[2] - size + 1 + tap] for tap in range(size)]
     # (B, F, C K, hop): what each place of a stretch sees.
-    seen = stretches.unfold(3, hop, 1).permute(0, 2, 1, 3, 4).flatten(2, 3)
+    stretches = torch.stack(taps, dim=2).unflatten(3, (-1, length // frames))
+    seen = stretches.permute(0, 3, 1, 2, 4).flatten(2, 3)
     weights = kernels.permute(0, 4, 2, 1, 3).flatten(3)
     y = weights @ seen + biases.transpose(1, 2)[..., None]
     return y.transpose(1, 2).flatten(2)
@@ -168,14 +171,19 @@ class UnivNet(nn.Module):
             x = block(x, mel)
         return torch.tanh(self.leave(F.leaky_relu(x, self.config.slope)))[:, 0]
 
+    speak = forward
+
+    @property
+    def noises(self) -> tuple[Chance, ...]:
+        return (Chance("normal", self.config.noise_channels, per_frame=1),)
+
     def draw_noise(self, mel: Mel) -> Frames:
         """Normal noise for a mel."""
-        shape = (mel.shape[0], self.config.noise_channels, mel.shape[2])
-        return torch.randn(shape, device=mel.device)
+        return self.noises[0].draw(mel)
 
     def vocode(self, mel: Mel) -> Wave:
         """Make a wave of a mel; every call draws other noise."""
-        return self(mel, self.draw_noise(mel))
+        return vocode(self, mel)
 
 
 class Critics(nn.Module):

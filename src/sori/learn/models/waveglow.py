@@ -18,6 +18,7 @@ from sori.learn.contracts import Mel, Spec, Update, Wave
 from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.conv import weight_norm
 from sori.learn.nn.flows import ChannelMix, Coupling, LogDet, squeeze, unsqueeze
+from sori.learn.nn.noise import Chance, vocode
 from sori.learn.nn.wavenet import GatedStack, StackSize
 
 Groups = Float[Tensor, "B C G"]  # channels are neighbouring samples
@@ -159,12 +160,20 @@ class WaveGlow(nn.Module):
                 x, rest = torch.cat([rest[:, -early:], x], dim=1), rest[:, :-early]
         return unsqueeze(x, self.config.group)[:, 0]
 
-    def vocode(self, mel: Mel) -> Wave:
-        """Make a wave of a mel and noise at the config's temperature."""
+    @property
+    def noises(self) -> tuple[Chance, ...]:
+        """Noise at the config's temperature."""
         config = self.config
-        steps = mel.shape[2] * self.mel_spec.hop_samples // config.group
-        noise = torch.randn(mel.shape[0], config.group, steps, device=mel.device)
-        return self.inverse(config.temperature * noise, mel)
+        per_frame = self.mel_spec.hop_samples // config.group
+        return (Chance("normal", config.group, per_frame, config.temperature),)
+
+    def speak(self, mel: Mel, noise: Groups) -> Wave:
+        """`inverse`, with the mel first."""
+        return self.inverse(noise, mel)
+
+    def vocode(self, mel: Mel) -> Wave:
+        """Make a wave of a mel and noise."""
+        return vocode(self, mel)
 
 
 class WaveGlowTask(nn.Module):

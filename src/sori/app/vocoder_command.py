@@ -1,0 +1,94 @@
+"""The commands `sori vocode`, `sori vocoders`, `sori import` and `sori export-vocoder`."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sori.app.extras import learning_half
+from sori.core.errors import SoriError
+
+Input = Annotated[
+    Path,
+    typer.Argument(
+        help="A recording, or a saved mel: .npy (bands, frames) or .npz with mel and f0.",
+        show_default=False,
+    ),
+]
+Vocoder = Annotated[
+    str,
+    typer.Option(
+        help="Weights of a trained vocoder, an .onnx file of export-vocoder, or griffin-lim."
+    ),
+]
+Out = Annotated[Path, typer.Option(help="Sound file: .wav, .flac, .ogg, .opus or .mp3.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same samples.")]
+Published = Annotated[
+    Path, typer.Argument(help="The file as its authors published it.", show_default=False)
+]
+Weights = Annotated[Path, typer.Option("--out", help="The checkpoint to write.")]
+Changes = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help="TOML with what shapes cannot tell, such as [mel] sample_rate = 24000."
+    ),
+]
+Checkpoint = Annotated[
+    Path, typer.Argument(help="Weights of a trained vocoder.", show_default=False)
+]
+GraphFile = Annotated[Path, typer.Option("--out", help="The .onnx file to write.")]
+
+
+def vocode(source: Input, vocoder: Vocoder, out: Out = Path("speech.wav"), seed: Seed = 0) -> None:
+    """Make a wave of a mel: a recording's (copy synthesis), or a saved one."""
+    from sori.audio.files import writable_format, write
+
+    writable_format(out)  # a wrong name is told before a network is loaded
+    with learning_half():
+        from sori.learn.systems.vocoding import load_vocoder, read_sound
+
+        speaker = load_vocoder(vocoder)
+        sound = read_sound(source, speaker)
+        started = time.perf_counter()
+        audio = speaker.speak(sound, seed)
+        spent = time.perf_counter() - started
+    write(out, audio)
+    typer.echo(
+        f"wrote {out}: {audio.seconds:.2f} s of speech in {spent:.2f} s, "
+        f"{audio.seconds / spent:.1f} x real time",
+        err=True,
+    )
+
+
+def vocoders() -> None:
+    """Show what was measured of every vocoder: quality, speed, size."""
+    from importlib.resources import files
+
+    try:
+        table = files("sori.app").joinpath("vocoders.txt").read_text(encoding="utf-8")
+    except OSError as error:
+        raise SoriError(f"the measured table is missing ({error}); install Sori again") from error
+    typer.echo(table, nl=False)
+
+
+def import_command(
+    published: Published, out: Weights = Path("model.safetensors"), changes: Changes = None
+) -> None:
+    """Read a published vocoder: HiFi-GAN, MelGAN, UnivNet or WaveGlow. No code in it is run."""
+    with learning_half():
+        from sori.learn.published.convert import import_published
+
+        report = import_published(published, out, changes)
+    for line in report.lines():
+        typer.echo(line)
+    typer.echo(f"wrote {out}, a {report.model}", err=True)
+
+
+def export_vocoder(checkpoint: Checkpoint, out: GraphFile = Path("vocoder.onnx")) -> None:
+    """Write a vocoder that speaks in one pass as ONNX, and prove that it says the same."""
+    with learning_half():
+        from sori.learn.export.vocoder import export_vocoder
+
+        difference = export_vocoder(checkpoint, out)
+    typer.echo(f"wrote {out}; greatest difference from the network: {difference:.2g}", err=True)

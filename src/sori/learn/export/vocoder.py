@@ -1,0 +1,94 @@
+"""From a vocoder that speaks in one pass to an ONNX graph: mel and noise in, wave out."""
+
+import json
+import os
+import tempfile
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from sori.core.errors import SoriError
+from sori.learn import registry
+from sori.learn.export.parity import compare
+from sori.learn.nn.conv import fold_weight_norm
+from sori.learn.nn.noise import OnePass
+
+CARD_KEY = "sori.vocoder"
+FRAMES_TRACED, FRAMES_COMPARED = 12, 31
+
+
+class Speaking(nn.Module):
+    """The one pass of a vocoder, as its `forward`."""
+
+    def __init__(self, network: OnePass):
+        super().__init__()
+        assert isinstance(network, nn.Module)
+        self.network = network
+
+    def forward(self, mel: Tensor, *drawn: Tensor) -> tuple[Tensor]:
+        return (self.network.speak(mel, *drawn),)  # type: ignore[operator]
+
+
+def example(network: OnePass, frames: int) -> tuple[Tensor, ...]:
+    """A random mel and the noise for it."""
+    mel = torch.randn(1, network.mel_spec.bins, frames) - 5
+    return mel, *(noise.draw(mel) for noise in network.noises)
+
+
+def describe(network: OnePass) -> dict[str, Any]:
+    """What the speaking side must know: the mel, and the noise to draw."""
+    return {
+        "format": 1,
+        "mel": asdict(network.mel_spec),
+        "noises": [noise._asdict() for noise in network.noises],
+    }
+
+
+def export_vocoder(checkpoint: Path, out: Path) -> float:
+    """Write the graph; returns the greatest difference of its wave from the network's.
+
+    Raises:
+        SoriError: the checkpoint does not speak in one pass, or the graph says something else.
+    """
+    network = registry.load(checkpoint)
+    if not isinstance(network, OnePass):
+        raise SoriError(
+            f"{checkpoint} holds {type(network).__name__}, which does not make a wave in one pass"
+        )
+    fold_weight_norm(network)  # type: ignore[arg-type]
+    traced, compared = example(network, FRAMES_TRACED), example(network, FRAMES_COMPARED)
+    inputs = ["mel", *(f"noise_{number}" for number in range(len(traced) - 1))]
+    with tempfile.TemporaryDirectory(dir=out.resolve().parent) as folder:
+        graph = Path(folder) / "vocoder.onnx"
+        speaking = Speaking(network).eval()
+        with torch.no_grad():
+            speaking(*traced)  # finds what is found once, such as inverse matrices
+        with warnings.catch_warnings():
+            # The exporter that traces warns of its successor, which needs further packages, and of
+            # sizes that stay as they are: those of kernels, never that of the mel.
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                speaking,
+                traced,
+                str(graph),
+                input_names=inputs,
+                output_names=["wave"],
+                dynamic_axes={
+                    name: {tensor.ndim - 1: f"T_{name}"}
+                    for name, tensor in zip(inputs, traced, strict=True)
+                }
+                | {"wave": {1: "S"}},
+                opset_version=17,
+                dynamo=False,
+            )
+        difference = compare(speaking, graph, compared, inputs, ["wave"])["wave"]
+        model = onnx.load(graph)
+        onnx.helper.set_model_props(model, {CARD_KEY: json.dumps(describe(network))})
+        onnx.save(model, graph)
+        os.replace(graph, out)
+    return difference
