@@ -2,7 +2,9 @@
 
 Source: Kumar et al. 2019, "MelGAN", arXiv:1910.06711.
 Deviations: waves are brought to the level of our features, not to full scale. The mel is stored as
-natural logs and divided by ln 10 at the door, which gives the paper's decimal logs.
+natural logs and divided by ln 10 at the door, which gives the paper's decimal logs. A spectral
+distance may be added, and critics may join later, as in Yang et al. 2020, "Multi-band MelGAN",
+section 2.3, arXiv:2005.05106; the defaults are the paper's, without either.
 """
 
 import math
@@ -15,8 +17,13 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sori.learn.contracts import Frames, Mel, Spec, Update, Wave
-from sori.learn.losses import feature_distance, hinge_critic, hinge_generator
+from sori.learn.contracts import Frames, Mel, Scalar, Spec, Update, Wave
+from sori.learn.losses import (
+    feature_distance,
+    hinge_critic,
+    hinge_generator,
+    spectral_distance,
+)
 from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.conv import require_product, upsampling_conv, weight_norm
 from sori.learn.nn.critics import ScaleCritics
@@ -44,11 +51,24 @@ class MelGANConfig:
     # Lambda of Eq. 4 is 10, and the authors' program weights each of the sums over 6 layers by
     # 4 / 5 and averages over critics: 48 times the mean of all layers.
     feature_weight: float = 48.0
+    spectral_weight: float = 0.0
+    # Size, hop and window of every transform, in samples.
+    resolutions: tuple[tuple[int, int, int], ...] = (
+        (1024, 120, 600),
+        (2048, 240, 1200),
+        (512, 50, 240),
+    )
+    critics_start_step: int = 0
 
     def __post_init__(self) -> None:
         require_product(self.strides, self.mel)
         if self.width % 2 ** len(self.strides):
             raise ValueError(f"width {self.width} cannot be halved {len(self.strides)} times")
+        if self.critics_start_step and not self.spectral_weight:
+            raise ValueError(
+                f"critics_start_step is {self.critics_start_step} and spectral_weight 0: until the "
+                "critics join there is nothing to learn from"
+            )
 
 
 @dataclass(config={"arbitrary_types_allowed": True}, frozen=True)
@@ -128,32 +148,46 @@ class MelGAN(nn.Module):
 
 
 class MelGANTask(nn.Module):
-    """Hinge GAN with feature matching, Eqs. 1 to 4."""
+    """Hinge GAN with feature matching, Eqs. 1 to 4; spectral distances where the config asks."""
 
     def __init__(self, config: MelGANConfig):
         super().__init__()
+        self.config = config
         self.generator = MelGAN(config)
         self.critics = ScaleCritics(config.critics, config.critic_width, config.critic_limit)
-        self.feature_weight = config.feature_weight
+        self.register_buffer("step", torch.zeros((), dtype=torch.long))
 
     @property
     def players(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "critics": self.critics}
 
     def training_step(self, batch: MelGANBatch) -> Iterator[Update]:
+        judged = int(self.get_buffer("step")) >= self.config.critics_start_step
         fake = self.generator(batch.mel)
+        if judged:
+            loss = hinge_critic(self.critics(batch.wave).scores, self.critics(fake.detach()).scores)
+            yield Update("critics", loss, {"hinge": loss})
 
-        loss = hinge_critic(self.critics(batch.wave).scores, self.critics(fake.detach()).scores)
-        yield Update("critics", loss, {"hinge": loss})
+        loss, terms = self.spectral_loss(batch.wave, fake)
+        if judged:
+            with torch.no_grad():
+                real = self.critics(batch.wave)
+            heard = self.critics(fake)
+            fool = hinge_generator(heard.scores)
+            match = feature_distance(real.features, heard.features)
+            loss = loss + fool + self.config.feature_weight * match
+            terms |= {"fool": fool, "match": match}
+        yield Update("generator", loss, terms)
 
-        with torch.no_grad():
-            real = self.critics(batch.wave)
-        judged = self.critics(fake)
-        fool = hinge_generator(judged.scores)
-        match = feature_distance(real.features, judged.features)
-        yield Update(
-            "generator", fool + self.feature_weight * match, {"fool": fool, "match": match}
-        )
+    def spectral_loss(self, real: Wave, fake: Wave) -> tuple[Scalar, dict[str, Tensor]]:
+        """Weighted distance of spectra, and its parts; nothing where it has no weight."""
+        config = self.config
+        if not config.spectral_weight:
+            return fake.new_zeros(()), {}
+        with torch.autocast(fake.device.type, enabled=False):
+            distance = spectral_distance(real, fake.float(), config.resolutions)
+        loss = config.spectral_weight * (distance.magnitude + distance.convergence)
+        return loss, {"magnitude": distance.magnitude, "convergence": distance.convergence}
 
 
 SPEC = Spec(

@@ -203,7 +203,7 @@ def convert(path: Path, changes: Mapping[str, Any]) -> tuple[nn.Module, Any, Rep
     try:
         sizes = merge(layout.config(tensors), changes)
         config = TypeAdapter(card.config).validate_python(sizes)
-    except (ValidationError, ValueError, StopIteration, IndexError) as error:
+    except (SoriError, ValidationError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise SoriError(f"{path} does not fit {layout.model}: {reason}") from error
     model = card.model(config)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -114,3 +116,23 @@ def test_every_critic_hears_half_the_rate_of_the_one_before():
     scores = ScaleCritics(3, 4, 16)(torch.randn(1, 4096)).scores
 
     assert [score.shape[2] for score in scores] == [16, 8, 4]
+
+
+def test_critics_join_when_they_are_told_to():
+    task = MelGANTask(replace(SPEC.tiny, spectral_weight=1.0, critics_start_step=5))
+    batch = example_batch(SPEC)
+
+    before = [update.player for update in task.training_step(batch)]
+    task.get_buffer("step").fill_(5)
+    after = {update.player: set(update.terms) for update in task.training_step(batch)}
+
+    assert before == ["generator"]
+    assert after == {
+        "critics": {"hinge"},
+        "generator": {"magnitude", "convergence", "fool", "match"},
+    }
+
+
+def test_critics_that_join_late_leave_spectra_to_learn_from():
+    with pytest.raises(ValidationError, match="nothing to learn from"):
+        replace(SPEC.tiny, critics_start_step=5)
