@@ -52,6 +52,18 @@ Lexicon = Annotated[
 ]
 Threads = Annotated[int | None, typer.Option(help="Processors to use; by default four at most.")]
 Accent = Annotated[str, typer.Option(help="us or gb.")]
+System = Annotated[
+    str | None,
+    typer.Option(
+        help="What speaks: voice, a file; or cascade, the networks of --acoustic and --vocoder."
+    ),
+]
+SaidAcoustic = Annotated[
+    Path | None, typer.Option("--acoustic", help="Weights of a trained acoustic model.")
+]
+SaidVocoder = Annotated[
+    Path | None, typer.Option("--vocoder", help="Weights of a trained vocoder.")
+]
 
 
 Checkpoint = Annotated[
@@ -96,6 +108,9 @@ def say(  # noqa: PLR0913 - a parameter is an option of the command
     phonemes: IsPhonemes = False,
     lexicon: Lexicon = None,
     threads: Threads = None,
+    system: System = None,
+    acoustic: SaidAcoustic = None,
+    vocoder: SaidVocoder = None,
 ) -> None:
     """Say a text: write it to a file, to standard output, or play it."""
     from sori.app.texts import given_text
@@ -106,10 +121,12 @@ def say(  # noqa: PLR0913 - a parameter is an option of the command
     words = given_text(text, file)
     manner = Manner(speaker, speed, pitch, energy, seed)
 
-    from sori.app.speaking import Order, speak_order  # what was given is sound: load the rest
+    # What was given is sound: load the rest.
+    from sori.app.speaking import Order, Source, speak_order
 
     order = Order(words, phonemes, out, play, manner)
-    typer.echo(speak_order(order, voice, lexicon, threads), err=True)
+    source = Source(voice, lexicon, threads, system, acoustic, vocoder)
+    typer.echo(speak_order(order, source), err=True)
 
 
 @app.command()

@@ -10,14 +10,17 @@ from typing import IO, Protocol
 
 import numpy as np
 
+from sori.app.extras import learning_half
 from sori.app.players import open_player
 from sori.audio.files import AudioWriter, to_pcm16, writable_format
+from sori.core.errors import SoriError
 from sori.speak.manner import Manner
 from sori.speak.utterance import Utterance
 from sori.speak.voice import Voice, load
 
 DEFAULT_OUT = Path("speech.wav")
 STANDARD_OUTPUT = Path("-")
+SYSTEMS = ("voice", "cascade")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,40 @@ class Order:
     out: Path | None
     play: bool
     manner: Manner
+
+
+@dataclass(frozen=True)
+class Source:
+    """What speaks: a voice's file, or an acoustic model and a vocoder (a cascade).
+
+    `system` says which, and may be left to what else is given.
+    """
+
+    voice: str | None
+    lexicon: Path | None
+    threads: int | None
+    system: str | None = None
+    acoustic: Path | None = None
+    vocoder: Path | None = None
+
+    def open(self) -> Voice:
+        """Load it.
+
+        Raises:
+            SoriError: there is no such system, or a part of it is missing or unusable.
+        """
+        networks = self.acoustic is not None or self.vocoder is not None
+        system = self.system or ("cascade" if networks else "voice")
+        if system not in SYSTEMS:
+            raise SoriError(f"there is no system {system!r}; choose one of: {', '.join(SYSTEMS)}")
+        if system == "cascade":
+            with learning_half():
+                from sori.app.cascade import cascade_voice
+
+                return cascade_voice(self.acoustic, self.vocoder, self.lexicon)
+        if networks:
+            raise SoriError("a voice brings its own networks; leave out --acoustic and --vocoder")
+        return load(self.voice, self.lexicon, self.threads)
 
 
 class Sink(Protocol):
@@ -48,12 +85,12 @@ class RawSink:
         self.stream.flush()
 
 
-def speak_order(order: Order, voice: str | None, lexicon: Path | None, threads: int | None) -> str:
+def speak_order(order: Order, source: Source) -> str:
     """Carry out an order; return the line that tells the user what was done."""
     out = order.out or (None if order.play else DEFAULT_OUT)
     if out is not None and out != STANDARD_OUTPUT:
         writable_format(out)  # a wrong name is told before a voice is loaded
-    speaker = load(voice, lexicon, threads)
+    speaker = source.open()
     started = time.perf_counter()
     seconds = 0.0
     with contextlib.ExitStack() as stack:

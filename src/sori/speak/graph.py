@@ -3,7 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import onnxruntime
@@ -29,6 +29,13 @@ class Spoken(NamedTuple):
 
     wave: np.ndarray
     durations: np.ndarray
+
+
+@runtime_checkable
+class Speaks(Protocol):
+    """Speaks ids, silence at both ends, with these weights of a voice's speakers."""
+
+    def run(self, ids: list[int], weights: np.ndarray, manner: Manner) -> Spoken: ...
 
 
 class Graph:

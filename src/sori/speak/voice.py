@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from sori.audio.level import soft_limit
+from sori.audio.watermark import mark
 from sori.core.audio import Audio
 from sori.core.errors import SoriError
-from sori.speak.card import SILENCE, read_card
+from sori.speak.card import SILENCE, Card, read_card
 from sori.speak.catalogue import find
 from sori.speak.edges import rest_between, trim_edges
-from sori.speak.graph import Graph
+from sori.speak.graph import Graph, Speaks
 from sori.speak.manner import PITCHES, SPEEDS, Manner
 from sori.speak.pieces import SOUNDS, pieces
 from sori.speak.speakers import mix
@@ -39,10 +40,22 @@ class Voice:
         if threads is not None and threads < 1:
             raise SoriError(f"threads {threads} is out of range; give 1 or more")
         self.path = path
-        self.card = read_card(path)
-        self.graph = Graph(path, self.card, threads)
+        card = read_card(path)
+        self.set_up(card, Graph(path, card, threads), lexicon)
+
+    @classmethod
+    def of(cls, card: Card, graph: Speaks, path: Path, lexicon: Path | None = None) -> "Voice":
+        """A voice of anything else that speaks ids; `path` is where that lies."""
+        voice = cls.__new__(cls)
+        voice.path = path
+        voice.set_up(card, graph, lexicon)
+        return voice
+
+    def set_up(self, card: Card, graph: Speaks, lexicon: Path | None) -> None:
+        self.card = card
+        self.graph = graph
         self.lexicon = lexicon
-        self.id_of = {symbol: number for number, symbol in enumerate(self.card.symbols)}
+        self.id_of = {symbol: number for number, symbol in enumerate(card.symbols)}
         self.front_ends: dict[str, FrontEnd] = {}
         self.lock = threading.Lock()
 

@@ -17,7 +17,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sori.learn.contracts import Ids, Lengths, Mel, Spec, Update
+from sori.core.errors import SoriError
+from sori.learn.contracts import Acoustics, Delivery, Exhibit, Ids, Lengths, Mel, Spec, Update
 from sori.learn.losses import masked_mean
 from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.alignment import Durations, expand
@@ -322,6 +323,17 @@ class FastSpeech2(nn.Module):
         mel = self.decode(laid, found, frame_mask)[1]
         f0 = found.pitch.exp() * (found.voiced > 0)
         return Spoken(durations, f0, mel)
+
+    def acoustics(self, ids: Ids, delivery: Delivery) -> Acoustics:
+        """Speak one sentence as the heaviest speaker: speakers of a table do not mix.
+
+        Raises:
+            SoriError: another energy is asked for.
+        """
+        if delivery.energy != 1:
+            raise SoriError("fastspeech2 has no energy to set; leave it at 1")
+        speaker = delivery.speakers.argmax(dim=1)
+        return Acoustics(*self(ids, speaker, delivery.speed, delivery.pitch))
 
 
 class FastSpeech2Task(nn.Module):

@@ -23,7 +23,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sori.learn.contracts import Ids, Lengths, Mel, Spec, Update
+from sori.learn.contracts import Acoustics, Delivery, Exhibit, Ids, Lengths, Mel, Spec, Update
 from sori.learn.losses import masked_mean
 from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.alignment import Durations, owners
@@ -270,6 +270,11 @@ class ConvFastSpeech2(nn.Module):
         self.decoder.declare(structure, "decoder", width)
         structure.layer("mel_out", self.mel_out, FIXED, width)
         return structure
+
+    def acoustics(self, ids: Ids, delivery: Delivery) -> Acoustics:
+        """Speak one sentence."""
+        factors = (torch.tensor([f]) for f in (delivery.speed, delivery.pitch, delivery.energy))
+        return Acoustics(*self(ids, delivery.speakers, Controls(*factors)))
 
     def true_prosody(self, batch: AcousticBatch, frames: int) -> Prosody:
         """What the recordings of a batch do, in the units of `predict_prosody`."""

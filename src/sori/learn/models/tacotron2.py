@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from sori.learn.contracts import Ids, Lengths, Mel, Spec, Update
+from sori.core.errors import SoriError
+from sori.learn.contracts import Acoustics, Delivery, Ids, Lengths, Mel, Spec, Update
 from sori.learn.losses import masked_mean
 from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.alignment import Durations, owners
@@ -41,6 +42,8 @@ Frames = Float[Tensor, "B C T"]  # scaled mel, then log F0 less its centre, then
 PITCH_CENTRE = 5.2  # log of 181 Hz
 MEL_SCALE = 4.0  # brings log-mels near unit range
 STOP_WEIGHT = 5.0  # one step of a sentence is its last; the public programs weigh it 5 to 10 times
+WINDOW = (1, 5)  # tokens back and ahead: about two steps of fast speech
+LONGEST_TOKEN_FRAMES = 40  # half a second for each token on average: no speech is so slow
 END_TOKENS = 2  # the silence at the end of a text, and what may merge with it
 
 
@@ -330,6 +333,21 @@ class Tacotron2(nn.Module):
             if bool(finished.all()):
                 break
         return self.finish(torch.cat(groups, dim=2), steps_taken, alignment, finished)
+
+    def acoustics(self, ids: Ids, delivery: Delivery) -> Acoustics:
+        """Speak one sentence; attention moves by a few tokens at a time, so it skips none.
+
+        Raises:
+            SoriError: another speed, pitch or energy is asked for; this model chooses its own.
+        """
+        if (delivery.speed, delivery.pitch, delivery.energy) != (1, 1, 1):
+            raise SoriError("tacotron2 has no speed, pitch and energy to set; leave them at 1")
+        limit = LONGEST_TOKEN_FRAMES * ids.shape[1] // self.config.frames_per_step
+        how = Decoding(limit_steps=limit, window=WINDOW)
+        spoken = self(ids, torch.tensor([ids.shape[1]]), how)
+        read = F.one_hot(spoken.alignment.argmax(dim=2), ids.shape[1]).sum(dim=1)
+        durations = read * self.config.frames_per_step
+        return Acoustics(durations, spoken.f0, spoken.mel, bool(spoken.finished.all()))
 
     def finish(
         self,

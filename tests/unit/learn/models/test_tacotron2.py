@@ -97,7 +97,9 @@ def test_a_step_never_sees_the_frames_that_it_must_say(model):
 
     said = (step + 1) * per_step
     torch.testing.assert_close(first[:, :, :said], second[:, :, :said], rtol=0, atol=0)
-    assert not torch.equal(first[:, :, said : said + per_step], second[:, :, said : said + per_step])
+    assert not torch.equal(
+        first[:, :, said : said + per_step], second[:, :, said : said + per_step]
+    )
 
 
 def test_without_its_filters_attention_forgets_where_it_has_been(model):
