@@ -26,7 +26,8 @@ def progress_bar(deed: str, in_bytes: bool = False) -> Iterator[Callable[..., No
     console = Console(stderr=True)
     note = TextColumn("{task.fields[note]}")
     columns = (TextColumn("{task.description}"), BarColumn(), *amount, TimeRemainingColumn(), note)
-    with Progress(*columns, console=console, transient=True) as bars:
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bars:
         bar = bars.add_task(deed, total=None, note="")
         is_new = True
 

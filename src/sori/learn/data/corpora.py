@@ -111,7 +111,7 @@ def read_pipe_separated(folder: Path) -> Iterator[Utterance]:
             speaker=row["speaker"] or folder.name,
             text=row["text"] or "",
             audio=folder / "audio" / row["audio"],
-            phonemes=row.get("phonemes"),
+            phonemes=row.get("phonemes") or None,
             durations=tuple(map(int, durations.split())) if durations else None,
             seconds=number(row.get("seconds")),
         )

@@ -51,6 +51,7 @@ def test_a_mended_corpus_has_nothing_to_mend(corpus, tmp_path):
     assert kept == len(again) == 11
     assert [found.findings for found in again] == [{}] * 11
     assert [found.utterance.text for found in again] == [TEXT] * 11
+    assert {found.utterance.phonemes for found in again} == {None}
     assert {found.measured.sample_rate for found in again} == {RATE}
     assert digests(corpus) == before
 
