@@ -59,6 +59,7 @@ def read_corpus(folder: Path, layout: str | None = None) -> list[Utterance]:
         raise SoriError(f"there is no folder {folder}; give the folder of a corpus")
     if layout is not None and layout not in LAYOUTS:
         raise SoriError(f"there is no format {layout!r}; name one of: {', '.join(LAYOUTS)}")
+    folder = folder.absolute()  # a worker elsewhere has another working directory
     found = list(LAYOUTS[layout or recognise(folder)].read(folder))
     if not found:
         raise SoriError(f"{folder} lists no recordings; look into it, or name a --format")

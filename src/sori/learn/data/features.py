@@ -42,8 +42,10 @@ def load_wave(path: Path, sample_rate: int) -> np.ndarray:
     """Read a recording as mono float32 at `sample_rate`.
 
     Raises:
-        SoriError: it cannot be read, is shorter than `SHORTEST_SECONDS`, or holds no sound.
+        SoriError: it is missing, unreadable, shorter than `SHORTEST_SECONDS`, or silent.
     """
+    if not path.is_file():
+        raise SoriError(f"{path} is not there; `sori corpus check` lists all that are missing")
     wave = resample(read(path), sample_rate).samples
     if len(wave) < SHORTEST_SECONDS * sample_rate or not wave.any():
         raise SoriError(

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from sori.core.errors import SoriError
@@ -105,6 +107,16 @@ def test_an_unknown_format_names_those_that_there_are(folder):
 def test_a_folder_that_is_not_there_is_refused(folder):
     with pytest.raises(SoriError, match="there is no folder"):
         read_corpus(folder / "lost")
+
+
+def test_paths_hold_in_another_working_directory(folder, monkeypatch):
+    layouts.one_speaker(folder)
+    monkeypatch.chdir(folder)
+
+    utterances = read_corpus(Path())
+
+    assert {u.speaker for u in utterances} == {"corpus"}
+    assert all(u.audio.is_absolute() for u in utterances)
 
 
 def test_an_empty_listing_is_refused(folder):
