@@ -22,8 +22,9 @@ from sori.learn.contracts import Acoustics, Delivery, Exhibit, Ids, Lengths, Mel
 from sori.learn.losses import masked_mean
 from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.alignment import Durations, expand
-from sori.learn.nn.conv import PostNet
-from sori.learn.nn.masks import as_weight, length_mask
+from sori.learn.nn.attention import attend
+from sori.learn.nn.conv import PostNet, convolve
+from sori.learn.nn.masks import as_bias, as_weight, length_mask
 from sori.learn.nn.prunable import FIXED, Axis, Structure, times
 from sori.text.phonemes import SYMBOLS
 
@@ -131,9 +132,8 @@ class Attention(nn.Module):
             layer(x).unflatten(2, (self.heads, -1)).transpose(1, 2)
             for layer in (self.query, self.key, self.value)
         )
-        mixed = F.scaled_dot_product_attention(
-            query, key, value, mask[:, None, None, :], scale=self.scale
-        )
+        bias = as_bias(mask)[:, None, None, :]
+        mixed = attend(query, key, value, bias, self.scale)
         return self.leave(mixed.transpose(1, 2).flatten(2))
 
     def declare(self, structure: Structure, path: str, width: Axis) -> None:
@@ -170,7 +170,7 @@ class FFTBlock(nn.Module):
     def forward(self, x: Steps, mask: Mask) -> Steps:
         keep = as_weight(mask)
         x = self.first_norm(self.drop(self.attend(x, mask)) + x) * keep
-        h = self.narrow(F.relu(self.widen(x.transpose(1, 2)))).transpose(1, 2)
+        h = convolve(self.narrow, F.relu(convolve(self.widen, x)))
         return self.second_norm(self.drop(h) + x) * keep
 
     def declare(self, structure: Structure, path: str, width: Axis) -> None:
@@ -362,14 +362,13 @@ class FastSpeech2Task(nn.Module):
         guessed = model.log_durations(text, text_mask)
         laid = expand(text, batch.durations) * as_weight(mask)
         found = model.predict(laid, mask)
-        f0 = batch.f0[:, :frames]
-        true = Variance(f0.clamp(min=1).log(), (f0 > 0).float(), batch.energy[:, :frames])
+        true = true_variance(batch, frames)
         before, after = model.decode(laid, true, mask)
         target = batch.mel[:, :, :frames]
         terms = {
             "mel": masked_mean((before - target).abs(), mask[:, None]),
             "duration": masked_mean((guessed - (batch.durations + 1).log()).square(), text_mask),
-            "pitch": masked_mean((found.pitch - true.pitch).square(), mask & (f0 > 0)),
+            "pitch": masked_mean((found.pitch - true.pitch).square(), mask & (true.voiced > 0)),
             "voiced": masked_mean(
                 F.binary_cross_entropy_with_logits(
                     found.voiced.float(), true.voiced, reduction="none"
@@ -381,6 +380,22 @@ class FastSpeech2Task(nn.Module):
         if model.postnet is not None:
             terms["postnet"] = masked_mean((after - target).abs(), mask[:, None])
         return terms
+
+    def show(self, batch: FastSpeech2Batch) -> Exhibit:
+        """The first recording, and its mel made from its true durations, pitch and energy."""
+        model = self.model
+        text_mask = length_mask(batch.ids_len, batch.ids.shape[1])
+        laid = expand(model.encode(batch.ids, batch.speaker, text_mask), batch.durations)
+        frames = laid.shape[1]
+        mask = length_mask(batch.mel_len, frames)
+        made = model.decode(laid * as_weight(mask), true_variance(batch, frames), mask)[1]
+        return Exhibit(mels={"recording": batch.mel[0], "made": made[0]})
+
+
+def true_variance(batch: FastSpeech2Batch, frames: int) -> Variance:
+    """What the recordings of a batch do."""
+    f0 = batch.f0[:, :frames]
+    return Variance(f0.clamp(min=1).log(), (f0 > 0).float(), batch.energy[:, :frames])
 
 
 SPEC = Spec(

@@ -318,6 +318,11 @@ class ConvFastSpeech2Task(nn.Module):
         )
         yield Update("model", loss, terms)
 
+    def show(self, batch: AcousticBatch) -> Exhibit:
+        """The first recording, and its mel made from its true durations, pitch and energy."""
+        made = self.model.reconstruct(batch)[0]
+        return Exhibit(mels={"recording": batch.mel[0], "made": made})
+
     def terms(self, batch: AcousticBatch) -> dict[str, Tensor]:
         """Every loss, each masked to the data."""
         model, per_unit = self.model, self.config.frames_per_unit

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from sori.learn.nn.prunable import Axis, Structure, times
 
 Sequence = Float[Tensor, "B T D"]
+Heads = Float[Tensor, "B H T D_head"]
+Values = Float[Tensor, "B H T D_value"]
 
 
 def distance_slopes(heads: int) -> Float[Tensor, " H"]:
@@ -16,6 +18,20 @@ def distance_slopes(heads: int) -> Float[Tensor, " H"]:
     Source: Press et al. 2021, "Train Short, Test Long" (ALiBi), section 3, arXiv:2108.12409.
     """
     return 2.0 ** -(8.0 * torch.arange(1, heads + 1) / heads)
+
+
+def attend(
+    query: Heads, key: Heads, value: Values, bias: Float[Tensor, "..."], scale: float
+) -> Values:
+    """Mix values by how well their keys fit the queries: softmax(scale Q K^T + bias) V.
+
+    By PyTorch's fused kernel, but for bfloat16 on a processor: there it takes three times as long,
+    forward and backward, as two plain products.
+    """
+    if query.device.type == "cpu" and query.dtype == torch.bfloat16:
+        scores = (query * scale) @ key.transpose(2, 3) + bias.to(query.dtype)
+        return scores.softmax(dim=3, dtype=query.dtype) @ value
+    return F.scaled_dot_product_attention(query, key, value, bias.to(query.dtype), scale=scale)
 
 
 class DistanceAttention(nn.Module):
@@ -48,9 +64,7 @@ class DistanceAttention(nn.Module):
         bias = (-self.slopes[:, None, None] * distance)[None]
         if mask is not None:
             bias = bias.masked_fill(~mask[:, None, None, :], float("-inf"))
-        mixed = F.scaled_dot_product_attention(
-            query, key, value, bias.to(query.dtype), scale=self.scale
-        )
+        mixed = attend(query, key, value, bias, self.scale)
         return self.leave(mixed.transpose(1, 2).flatten(2))
 
     def widths(self) -> list[int]:

@@ -7,6 +7,7 @@ from typing import TypeVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from sori.learn.mel import MelSpec
@@ -14,6 +15,20 @@ from sori.learn.nn.prunable import FIXED, Axis, Structure
 
 Steps = Float[Tensor, "B T D"]
 Layer = TypeVar("Layer", bound=nn.Module)
+
+
+def convolve(layer: nn.Conv1d, x: Float[Tensor, "B T C_in"]) -> Float[Tensor, "B T C_out"]:
+    """Convolve a sequence over time.
+
+    In bfloat16 a processor takes a tenth less time for a training step when channels lie side by
+    side in memory, as they do in a sequence; in float32 it takes longer.
+    """
+    if not (x.device.type == "cpu" and torch.is_autocast_enabled("cpu")):
+        return layer(x.transpose(1, 2)).transpose(1, 2)
+    weight = layer.weight[:, :, None].contiguous(memory_format=torch.channels_last)
+    rows = x.transpose(1, 2)[:, :, None]
+    out = F.conv2d(rows, weight, layer.bias, padding=(0, int(layer.padding[0])))
+    return out[:, :, 0].transpose(1, 2)
 
 
 class DepthwiseConv(nn.Module):

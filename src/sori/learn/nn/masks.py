@@ -15,3 +15,8 @@ def length_mask(lengths: Lengths, size: int) -> Bool[Tensor, "B T"]:
 def as_weight(mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T 1"]:
     """The mask as ones and zeros that multiply a sequence (B, T, D)."""
     return mask[:, :, None].float()
+
+
+def as_bias(mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
+    """The mask as what is added to scores before a softmax: 0 where there is data, else -inf."""
+    return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, float("-inf"))
