@@ -63,6 +63,14 @@ def main() -> None:
         from table import markdown
 
         fill(readme, "measured", markdown(json.loads(results.read_text(encoding="utf-8"))))
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    import training_table
+
+    for result, page, tables in (("training", "train", training_table.markdown),):
+        measured = ROOT / "benchmarks" / "results" / f"{result}.json"
+        if measured.exists():
+            rows = tables(json.loads(measured.read_text(encoding="utf-8")))
+            fill(ROOT / "docs" / f"{page}.md", result, "\n".join(rows) + "\n")
     (ROOT / "docs" / "sources.md").write_text("\n".join(sources()) + "\n", encoding="utf-8")
 
 
