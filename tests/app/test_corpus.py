@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-from sori.app import corpus_command
 from tests.unit.learn.data import layouts
 
 TEXT = "The birch canoe slid on the smooth planks."
@@ -30,6 +29,7 @@ def test_a_sound_corpus_passes_the_check(sori, corpus):
 
     assert result.status == 0
     assert result.out.decode() == "3 recordings, 0.00 h; 0 must be mended\n"
+    assert result.err == "wrote runs/check/tiny.json and runs/check/tiny.html\n"
 
 
 def test_faults_are_counted_written_and_end_in_status_1(sori, corpus, somewhere):
@@ -102,6 +102,15 @@ def test_ray_makes_the_cache_that_one_process_makes(start, sori, corpus, somewhe
         assert ours.read_bytes() == theirs.read_bytes()
 
 
+def test_a_cluster_that_does_not_answer_is_named(sori, corpus, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+
+    result = sori("corpus", "prepare", "tiny", "--engine", "ray")
+
+    assert result.status == 2
+    assert "nobody answers at RAY_ADDRESS=127.0.0.1:1: " in result.err
+
+
 def test_without_ray_the_extra_is_named(sori, corpus, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
 
@@ -109,11 +118,3 @@ def test_without_ray_the_extra_is_named(sori, corpus, monkeypatch):
 
     assert result.status == 2
     assert 'pip install "sori[scale]"' in result.err
-
-
-def test_jobs_are_as_many_as_processors_unless_said(monkeypatch):
-    monkeypatch.setattr(corpus_command.os, "cpu_count", lambda: 1)
-
-    from sori.learn.data.engines import here
-
-    assert corpus_command.choose_engine("local", None) is here

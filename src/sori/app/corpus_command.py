@@ -1,7 +1,6 @@
 """The commands `sori corpus ...`: from a folder of recordings to what a model learns from."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,9 +13,9 @@ from sori.app.progress import progress_bar
 from sori.core.errors import SoriError
 
 if TYPE_CHECKING:
+    from sori.core.engines import Engine
     from sori.learn.data.cache import Cache
     from sori.learn.data.check import Checked
-    from sori.learn.data.engines import Engine
 
 corpus = typer.Typer(help="Make recordings ready to learn from.", no_args_is_help=True)
 
@@ -97,13 +96,14 @@ def check(  # noqa: PLR0913 - a parameter is an option of the command
     Prints a table and writes all that was measured as JSON and as a page to listen to.
     """
     with learning_half():
+        from sori.core.engines import choose
         from sori.learn.data import check as checking
         from sori.learn.data.corpora import read_corpus
         from sori.learn.evaluation.corpus_page import corpus_page
 
         utterances = read_corpus(folder, layout)
         name = folder.resolve().name
-        workers = choose_engine("local", jobs)
+        workers = choose("local", jobs)
         with progress_bar(f"checking {name}") as progress:
             checked = checking.check(utterances, accent, workers, progress, ignore or ())
         write_reports(out, name, checking.as_json(name, checked), corpus_page(name, checked))
@@ -164,12 +164,13 @@ def prepare(  # noqa: PLR0913 - a parameter is an option of the command
     A run that was stopped goes on where it stopped; a corpus that has not changed is left as it is.
     """
     with learning_half(), needing("scale", "--engine ray"):
+        from sori.core.engines import choose
         from sori.learn.data.cache import Cache, prepare
         from sori.learn.data.corpora import read_corpus
         from sori.learn.mel import MelSpec
         from sori.learn.training.labels import phonemise
 
-        workers = choose_engine(engine, jobs)
+        workers = choose(engine, jobs)
         for name in names:
             utterances = read_corpus(corpora / name, layout)
             with progress_bar(f"preparing {name}") as progress:
@@ -179,15 +180,6 @@ def prepare(  # noqa: PLR0913 - a parameter is an option of the command
                 phonemise(cache / name, opened, accent)
             seconds = sum(e.frames for e in opened.entries) * 300 / 24000
             typer.echo(f"{name}: {len(opened.entries)} utterances, {seconds / 60:.0f} min")
-
-
-def choose_engine(name: str, jobs: int | None) -> "Engine":
-    from sori.learn.data.engines import processes, ray_cluster
-
-    engines = {"local": processes, "ray": ray_cluster}
-    if name not in engines:
-        raise SoriError(f"there is no engine {name!r}; choose one of: {', '.join(engines)}")
-    return engines[name](jobs or os.cpu_count() or 1)
 
 
 @corpus.command()

@@ -1,8 +1,10 @@
-"""Engines: where work on many recordings is done. Results come in the order of the jobs."""
+"""Engines: where the jobs of long work are done. Results come in the order of the jobs."""
 
 import logging
 import multiprocessing
 import os
+import signal
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +17,20 @@ from sori.core.errors import SoriError
 
 Work = Callable[[Any], Any]
 Engine = Callable[[Work, Iterable[Any]], Iterator[Any]]
+CONNECT_SECONDS = 10.0
 AHEAD = 2  # jobs that wait for each worker: none runs dry, and few results lie in memory
+
+
+def choose(name: str, jobs: int | None) -> Engine:
+    """The engine of this name for so many jobs at a time; None is one for each processor.
+
+    Raises:
+        SoriError: there is no such engine.
+    """
+    engines = {"local": processes, "ray": ray_cluster}
+    if name not in engines:
+        raise SoriError(f"there is no engine {name!r}; choose one of: {', '.join(engines)}")
+    return engines[name](jobs or os.cpu_count() or 1)
 
 
 def here(work: Work, jobs: Iterable[Any]) -> Iterator[Any]:
@@ -29,7 +44,7 @@ def processes(count: int) -> Engine:
     def run(work: Work, jobs: Iterable[Any]) -> Iterator[Any]:
         # A fork would copy the threads of PyTorch in whatever state they are.
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(count, context, initializer=end_with_parent)
+        pool = ProcessPoolExecutor(count, context, initializer=begin_worker)
         try:
             yield from in_order(partial(pool.submit, work), Future.result, jobs, AHEAD * count)
         except BrokenProcessPool as error:
@@ -40,6 +55,12 @@ def processes(count: int) -> Engine:
             pool.shutdown(cancel_futures=True)
 
     return run if count > 1 else here
+
+
+def begin_worker() -> None:
+    """Prepare a worker process: it ends when the one that gives out the work says so, or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
 
 
 def end_with_parent() -> None:
@@ -57,21 +78,23 @@ def end_with_parent() -> None:
 def ray_cluster(count: int) -> Engine:
     """Spread the work over the Ray cluster of RAY_ADDRESS, or over `count` local Ray workers.
 
-    Every machine of the cluster needs Sori, and the corpus under the same path; only the process
-    that gives out the work writes.
+    Every machine of the cluster needs Sori, and the files of the work under the same paths; only
+    the process that gives out the work writes.
     """
 
     def run(work: Work, jobs: Iterable[Any]) -> Iterator[Any]:
+        address = os.environ.get("RAY_ADDRESS")
+        if address:
+            require_listener(address)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
         from ray.exceptions import RayTaskError
 
-        address = os.environ.get("RAY_ADDRESS")
         local = {} if address else {"num_cpus": count, "include_dashboard": False}
         try:
             ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **local)
-        except (ConnectionError, ValueError) as error:
-            raise SoriError(f"cannot reach the Ray cluster at RAY_ADDRESS={address}") from error
+        except Exception as error:  # Ray raises just this where a node does not come up
+            raise SoriError(f"cannot start Ray: {error}; run without --engine ray") from error
         task = ray.remote(lambda job: work(job))
         workers = max(1, int(ray.cluster_resources().get("CPU", 1)))
         try:
@@ -82,6 +105,19 @@ def ray_cluster(count: int) -> Engine:
             ray.shutdown()
 
     return run
+
+
+def require_listener(address: str) -> None:
+    """Refuse an address where nobody answers; Ray would try for many minutes."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        return  # Ray looks for the cluster itself
+    try:
+        socket.create_connection((host.rpartition("/")[2], int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise SoriError(
+            f"nobody answers at RAY_ADDRESS={address}: {error}; start the cluster, or unset it"
+        ) from error
 
 
 def in_order(

@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
+from sori.core.engines import Engine, here
 from sori.core.errors import SoriError
 from sori.learn.data import features
 from sori.learn.data.corpora import Utterance
-from sori.learn.data.engines import Engine, here
 from sori.learn.data.shards import TYPES, GrowingCache, file_name, frame_bytes, shard_starts
 from sori.learn.mel import MelSpec
 
@@ -159,7 +159,7 @@ def fingerprint(utterances: Iterable[Utterance], folder: Path, spec: MelSpec) ->
 
 def _old_index(out: Path) -> dict:
     path = out / "index.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
 
 def _publish(growing: GrowingCache, utterances: list[Utterance], out: Path, mark: str) -> None:
@@ -176,7 +176,7 @@ def _publish(growing: GrowingCache, utterances: list[Utterance], out: Path, mark
         "mark": mark,
         "utterances": rows,
     }
-    (growing.folder / "index.json").write_text(json.dumps(document, ensure_ascii=False))
+    (growing.folder / "index.json").write_text(json.dumps(document, ensure_ascii=False), "utf-8")
     _keep_true_labels(_old_index(out), rows, out)
     # Without an index nobody takes a mixture of old and new arrays for a cache.
     (out / "index.json").unlink(missing_ok=True)
@@ -229,14 +229,14 @@ def write_labels(folder: Path, labels: dict[str, dict]) -> None:
         labels: for names of utterances, their `phonemes` and their `durations` in frames.
     """
     beside = folder / "labels.json.tmp"
-    beside.write_text(json.dumps(labels, ensure_ascii=False))
+    beside.write_text(json.dumps(labels, ensure_ascii=False), "utf-8")
     os.replace(beside, folder / "labels.json")
 
 
 def read_labels(folder: Path) -> dict[str, dict]:
     """What `write_labels` kept; nothing where it did not."""
     path = folder / "labels.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
 
 class Cache:
@@ -250,7 +250,7 @@ class Cache:
         path = folder / "index.json"
         if not path.is_file():
             raise SoriError(f"{folder} holds no feature cache; run `sori corpus prepare` first")
-        document = json.loads(path.read_text())
+        document = json.loads(path.read_text("utf-8"))
         if document["mel"] != asdict(spec):
             raise SoriError(f"{folder} was prepared with another MelSpec; prepare it again")
         known = read_labels(folder)

@@ -16,10 +16,10 @@ from sori.audio.files import reason
 from sori.audio.level import loudness
 from sori.audio.silence import sound_span
 from sori.core.audio import Audio
+from sori.core.engines import Engine, here
 from sori.core.errors import SoriError
 from sori.learn.data.containers import is_whole
 from sori.learn.data.corpora import Utterance
-from sori.learn.data.engines import Engine, here
 from sori.text.frontend import FrontEnd
 
 GROUP = 32  # recordings that a worker is given at once
@@ -49,7 +49,7 @@ class Kind(NamedTuple):
 KINDS = {
     "missing": Kind(True, "the file is not there", "dropped"),
     "unreadable": Kind(True, "no decoder understands it", "dropped"),
-    "truncated": Kind(True, "the file ends before its header or its list says", "dropped"),
+    "truncated": Kind(True, "it ends too early, or is not as long as its list says", "dropped"),
     "silent": Kind(True, "nothing can be heard", "dropped"),
     "clipped": Kind(True, "the wave was cut off at the top", "dropped"),
     "duplicate": Kind(True, "the same sound as an earlier one", "dropped"),

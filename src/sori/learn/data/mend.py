@@ -1,10 +1,9 @@
-"""Writes a mended copy of a corpus beside it; the recordings that were given are never changed."""
+"""Writes a mended copy of a corpus beside it; what was given is never changed."""
 
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,10 @@ from sori.audio.level import loudness
 from sori.audio.resample import resample
 from sori.audio.silence import trim_silence
 from sori.core.audio import Audio
+from sori.core.engines import Engine, here
 from sori.core.errors import SoriError
-from sori.learn.data.check import GROUP, KINDS, Checked, usual_rate
+from sori.learn.data.check import KINDS, Checked, groups, usual_rate
 from sori.learn.data.corpora import Utterance
-from sori.learn.data.engines import Engine, here
 
 TARGET_LUFS = -23.0  # EBU R 128
 PEAK = 0.99
@@ -75,12 +74,6 @@ def mend(
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return len(kept)
-
-
-def groups(utterances: Sequence[Utterance]) -> Iterator[list[Utterance]]:
-    rest = iter(utterances)
-    while group := list(islice(rest, GROUP)):
-        yield group
 
 
 def mend_all(group: Sequence[Utterance], folder: Path, rate: int) -> list[str]:
