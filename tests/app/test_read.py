@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sori.audio.files import read
-from sori.speak.voice import Voice
+from sori.speak.voice import Voice, load
 
 BOOK = """# One
 
@@ -36,7 +36,7 @@ def book(somewhere):
 @pytest.fixture
 def read_aloud(sori, book):
     def run(*words):
-        return sori("read", book, "--voice", "tiny", *words)
+        return sori("read", book, "--voice", "tiny", "--jobs", "1", *words)
 
     return run
 
@@ -112,9 +112,31 @@ def test_an_edited_line_is_the_only_one_spoken_again(read_aloud, book, somewhere
     assert contents(fresh) == contents(somewhere / "book")
 
 
+def test_only_the_edited_sentence_of_a_paragraph_is_spoken_again(sori, somewhere, spoken):
+    book = somewhere / "a.txt"
+    book.write_text("One here. Two there. Three more.")
+    sori("read", book, "--voice", "tiny", "--jobs", "1")
+    spoken.clear()
+    book.write_text("One here. Two anywhere. Three more.")
+
+    sori("read", book, "--voice", "tiny", "--jobs", "1")
+
+    assert len(spoken) == 1
+
+
+def test_a_chapter_sounds_as_its_text_said_at_once(sori, somewhere):
+    text = "One here. Two there! Is it three?\n\nA second paragraph; it ends here."
+    (somewhere / "a.txt").write_text(text)
+
+    sori("read", "a.txt", "--voice", "tiny")
+
+    whole = load("tiny").say(text).samples
+    np.testing.assert_allclose(read(somewhere / "a" / "1-chapter.flac").samples, whole, atol=1e-4)
+
+
 def test_gone_chapters_and_their_sound_are_removed(read_aloud, book, somewhere):
     read_aloud()
-    kept = somewhere / "book" / ".sori-paragraphs"
+    kept = somewhere / "book" / ".sori-takes"
     before = len(list(kept.iterdir()))
     book.write_text(BOOK[: BOOK.index("# Two")], encoding="utf-8")
 
@@ -133,23 +155,27 @@ def test_another_speaker_or_speed_is_another_reading(read_aloud, somewhere, spok
     assert len(spoken) == 6
 
 
-def test_a_killed_run_resumes_and_ends_with_the_same_bytes(start, sori, book, somewhere):
-    long = "\n\n".join(f"# Part {n}\n\nSentence {n} of a long book. " * 4 for n in range(40))
+@pytest.mark.parametrize(("form", "jobs"), [("flac", 1), ("m4b", 2), ("opus", 1)])
+def test_a_killed_run_resumes_and_ends_with_the_same_bytes(
+    start, sori, book, somewhere, form, jobs
+):
+    long = "\n\n".join(f"# Part {n}\n\nSentence {n} of a long book. " * 4 for n in range(16))
     book.write_text(long, encoding="utf-8")
-    for moment in (1, 25, 60):
-        process = start("read", book, "--voice", "tiny", "--out", "killed")
-        kept = somewhere / "killed" / ".sori-paragraphs"
-        while process.poll() is None and len(list(kept.glob("*.json"))) < moment:
+    options = ("--voice", "tiny", "--format", form)
+    for moment in (1, 30, 70):
+        process = start("read", book, *options, "--out", "killed", "--jobs", jobs)
+        kept = somewhere / "killed" / ".sori-takes"
+        while process.poll() is None and len(list(kept.glob("[!.]*"))) < moment:
             time.sleep(0.002)
         process.kill()
         process.wait()
 
-    resumed = sori("read", book, "--voice", "tiny", "--out", "killed")
-    sori("read", book, "--voice", "tiny", "--out", "whole")
+    resumed = sori("read", book, *options, "--out", "killed", "--jobs", "1")
+    sori("read", book, *options, "--out", "whole", "--jobs", "1")
 
     assert resumed.status == 0
     assert contents(somewhere / "killed") == contents(somewhere / "whole")
-    parts = (somewhere / "whole" / ".sori-paragraphs", somewhere / "killed" / ".sori-paragraphs")
+    parts = (somewhere / "whole" / ".sori-takes", somewhere / "killed" / ".sori-takes")
     assert len({frozenset(contents(part)) for part in parts}) == 1
 
 
@@ -158,7 +184,9 @@ def test_memory_does_not_grow_with_the_book(somewhere):
     for name, chapters in (("short", 2), ("long", 150)):
         text = "\n\n".join(f"# Part {n}\n\n" + f"Line {n} of it. " * 5 for n in range(chapters))
         (somewhere / f"{name}.md").write_text(text, encoding="utf-8")
-        peaks.append(peak_megabytes("read", f"{name}.md", "--voice", "tiny", "--speed", "4"))
+        peaks.append(
+            peak_megabytes("read", f"{name}.md", "--voice", "tiny", "--speed", "4", "--jobs", "1")
+        )
 
     short, long = peaks
     assert long < short + 15
@@ -194,7 +222,8 @@ def test_a_paragraph_without_a_word_is_named_and_passed_over(sori, somewhere):
     assert result.status == 0
     assert "漢" in result.err
     (chapter,) = json.loads((somewhere / "a" / "manifest.json").read_text())["chapters"]
-    assert len(chapter["paragraphs"]) == 3
+    assert chapter["title"] == "Chapter 1"
+    assert read(somewhere / "a" / "1-chapter.flac").seconds == pytest.approx(chapter["seconds"])
 
 
 @pytest.mark.parametrize(
@@ -202,12 +231,19 @@ def test_a_paragraph_without_a_word_is_named_and_passed_over(sori, somewhere):
     [
         (["none.txt"], "cannot read the text file none.txt"),
         (["book.md", "--format", "doc"], "choose one of: wav"),
+        (["book.md", "--one-file"], "needs m4b or opus"),
+        (["book.md", "--engine", "steam"], "choose one of: local, ray"),
+        (["bad.ssml"], "bad.ssml: SSML, line 2: level 'x' is not known"),
+        (["cast.ssml"], "perhaps ben"),
+        (["--lexicon", "none.txt", "book.md"], "none.txt"),
         (["book.md", "--speed", "9"], "speed 9 is out of range"),
         (["book.md", "--out", "book.md"], "is a file; name a folder"),
         (["book.md", "--speaker", "adda"], "perhaps ada"),
     ],
 )
 def test_a_wrong_option_is_one_line(sori, book, somewhere, words, expected):
+    (somewhere / "bad.ssml").write_text("<speak>\n<emphasis level='x'>A.</emphasis></speak>")
+    (somewhere / "cast.ssml").write_text("<speak><voice name='benn'>A.</voice></speak>")
     result = sori("read", "--voice", "tiny", *words)
 
     assert result.status == 2

@@ -1,4 +1,4 @@
-"""Books: chapters and paragraphs out of txt, Markdown, HTML, EPUB and SRT files."""
+"""Books: chapters and paragraphs out of txt, Markdown, HTML, EPUB, SRT and SSML files."""
 
 import re
 import zipfile
@@ -9,11 +9,12 @@ from posixpath import dirname, join, normpath
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-from sori.app.markup import Block, html_blocks, markdown_blocks
+from sori.app.markup import Block, html_blocks, markdown_blocks, ssml_blocks
 from sori.app.texts import decode, read_bytes
 from sori.core.errors import SoriError
+from sori.text.ssml import is_ssml
 
-SUFFIXES = (".txt", ".md", ".html", ".htm", ".xhtml", ".epub", ".srt")
+SUFFIXES = (".txt", ".md", ".html", ".htm", ".xhtml", ".epub", ".srt", ".ssml")
 # A part of an EPUB that unpacks to more than a very long book is made to fill memory.
 MOST_PART_BYTES, MOST_PARTS = 32 * 2**20, 5000
 HEADING = re.compile(
@@ -54,6 +55,8 @@ def text_blocks(path: Path, suffix: str) -> Iterator[Block]:
         return markdown_blocks(text)
     if suffix == ".srt":
         return srt_blocks(text)
+    if suffix == ".ssml":
+        return checked_ssml(text, path)
     return plain_blocks(text) if suffix == ".txt" else html_blocks(text)
 
 
@@ -91,6 +94,16 @@ def srt_blocks(text: str) -> Iterator[Block]:
         words = " ".join(re.sub(r"<[^>]*>|\{\\[^}]*\}", "", said).split())
         if words:
             yield Block(words)
+
+
+def checked_ssml(text: str, path: Path) -> Iterator[Block]:
+    """The paragraphs of SSML; a fault is told with the file's name, before anything is said."""
+    if not is_ssml(text):
+        raise SoriError(f"{path} does not begin with <speak>")
+    try:
+        return ssml_blocks(text)
+    except SoriError as error:
+        raise SoriError(f"{path}: {error}") from error
 
 
 def epub_blocks(path: Path) -> Iterator[Block]:

@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import NamedTuple
+from xml.parsers import expat
+from xml.sax.saxutils import escape, quoteattr
 
+from sori.text.ssml import LEAVES, parts
 from sori.text.wordlist import word_set
 
 
@@ -114,3 +117,64 @@ def paragraph(lines: list[str], is_heading: bool = False) -> Iterator[Block]:
         text = pattern.sub(kept, text)
     if text.strip():
         yield Block(text.strip(), is_heading)
+
+
+class Cutter:
+    """Cuts a document of SSML at its paragraphs; elements around one are begun again in each."""
+
+    def __init__(self) -> None:
+        self.parser = expat.ParserCreate("utf-8")
+        self.parser.buffer_text = True
+        self.parser.StartElementHandler = self.begin
+        self.parser.EndElementHandler = self.end
+        self.parser.CharacterDataHandler = self.characters
+        self.blocks: list[Block] = []
+        self.around: list[tuple[str, str]] = []  # names and opening tags
+        self.text: list[str] = []
+        self.has_words = False
+
+    def begin(self, name: str, attributes: dict[str, str]) -> None:
+        if local(name) == "p":
+            self.cut()
+            return
+        given = "".join(f" {key}={quoteattr(value)}" for key, value in attributes.items())
+        self.around.append((name, f"<{name}{given}>"))
+        self.text.append(f"<{name}{given}>")
+        self.has_words |= local(name) in LEAVES
+
+    def end(self, name: str) -> None:
+        if local(name) == "p":
+            self.cut()
+            return
+        self.around.pop()
+        self.text.append(f"</{name}>")
+
+    def characters(self, data: str) -> None:
+        self.text.append(escape(data))
+        self.has_words |= bool(data.strip())
+
+    def cut(self) -> None:
+        if not self.has_words:  # a break between two paragraphs stays in front of the second
+            return
+        closing = (f"</{name}>" for name, _ in reversed(self.around))
+        self.blocks.append(Block("".join([*self.text, *closing])))
+        self.text = [tag for _, tag in self.around]
+        self.has_words = False
+
+
+def ssml_blocks(document: str) -> Iterator[Block]:
+    """The paragraphs of a document, each as a document of its own.
+
+    Raises:
+        SoriError: it is not SSML that Sori knows.
+    """
+    parts(document)
+    cutter = Cutter()
+    cutter.parser.Parse(document.encode(), True)
+    cutter.cut()
+    return iter(cutter.blocks)
+
+
+def local(name: str) -> str:
+    """A name without its prefix."""
+    return name.rpartition(":")[2]

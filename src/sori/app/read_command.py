@@ -1,20 +1,25 @@
 """The command `sori read`."""
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sori.app.extras import needing
 from sori.core.errors import SoriError
 
 Book = Annotated[
-    Path, typer.Argument(help="A .txt, .md, .html, .epub or .srt file.", show_default=False)
+    Path, typer.Argument(help="A .txt, .md, .html, .epub, .srt or .ssml file.", show_default=False)
 ]
 Out = Annotated[
     Path | None, typer.Option(help="Folder for the chapters; without it, the book's name.")
 ]
-Format = Annotated[str, typer.Option("--format", help="flac, wav, opus, ogg or mp3.")]
+Format = Annotated[str, typer.Option("--format", help="flac, wav, opus, ogg, mp3 or m4b.")]
+OneFile = Annotated[
+    bool, typer.Option("--one-file", help="One file with chapter marks; m4b (always) or opus.")
+]
 Voice = Annotated[
     str | None, typer.Option(help="A name printed by `sori voices`, or a path to an .onnx file.")
 ]
@@ -24,13 +29,21 @@ Pitch = Annotated[float, typer.Option(help="0.5 to 2.")]
 Energy = Annotated[float, typer.Option(help="0.5 to 2.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same samples.")]
 Lexicon = Annotated[Path | None, typer.Option(help="File of your own pronunciations.")]
-Threads = Annotated[int | None, typer.Option(help="Processors to use.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Sentences made at a time; by default processors, four at most."),
+]
+EngineName = Annotated[
+    str, typer.Option("--engine", help="local, or ray for a cluster (RAY_ADDRESS names it).")
+]
+Threads = Annotated[int, typer.Option(min=1, help="Processors for one sentence.")]
 
 
 def read(  # noqa: PLR0913 - a parameter is an option of the command
     book: Book,
     out: Out = None,
     format_name: Format = "flac",
+    one_file: OneFile = False,
     voice: Voice = None,
     speaker: Speaker = None,
     speed: Speed = 1.0,
@@ -38,29 +51,55 @@ def read(  # noqa: PLR0913 - a parameter is an option of the command
     energy: Energy = 1.0,
     seed: Seed = 0,
     lexicon: Lexicon = None,
-    threads: Threads = None,
+    jobs: Jobs = None,
+    engine_name: EngineName = "local",
+    threads: Threads = 1,
 ) -> None:
     """Read a book aloud: a file for each chapter, with captions; the same command resumes."""
     from sori.app.books import read_book
     from sori.app.reading import Order, Reading
-    from sori.audio.files import FORMATS
+    from sori.app.takes import Booth
+    from sori.core.engines import choose
+    from sori.speak.catalogue import find
+    from sori.speak.graph import default_threads
     from sori.speak.manner import Manner
-    from sori.speak.voice import load
 
-    suffix = f".{format_name.lower().removeprefix('.')}"
-    if suffix not in FORMATS:
-        known = ", ".join(name[1:] for name in FORMATS)
-        raise SoriError(f"there is no format {format_name!r}; choose one of: {known}")
+    suffix = checked_suffix(format_name, one_file)
+    workers = choose(engine_name, jobs or default_threads())
     manner = Manner(speaker, speed, pitch, energy, seed)
     chapters = read_book(book)
-    order = Order(out or book.with_suffix(""), suffix, manner)
-    if order.folder.exists() and not order.folder.is_dir():
-        raise SoriError(f"{order.folder} is a file; name a folder with --out")
-    for progress in Reading(load(voice, lexicon, threads), order).run(chapters):
-        if progress.skipped:
-            typer.echo(f"sori: {progress.skipped}", err=True)
-        if sys.stderr.isatty():
-            typer.echo(f"\r\x1b[K{progress.line()}", err=True, nl=False)
+    folder = out or book.with_suffix("")
+    if folder.exists() and not folder.is_dir():
+        raise SoriError(f"{folder} is a file; name a folder with --out")
+    booth = Booth(find(voice), lexicon, manner, threads)
+    reading = Reading(booth, Order(folder, suffix, book.stem, one_file or suffix == ".m4b"))
+    with (
+        contextlib.closing(reading.run(chapters, workers)) as steps,
+        needing("scale", "--engine ray"),
+    ):
+        for progress in steps:
+            if progress.skipped:
+                typer.echo(f"sori: {progress.skipped}", err=True)
+            if sys.stderr.isatty():
+                typer.echo(f"\r\x1b[K{progress.line()}", err=True, nl=False)
     end = "\r\x1b[K" if sys.stderr.isatty() else ""
     number = len(chapters)
-    typer.echo(f"{end}wrote {number} chapter{'s'[: number > 1]} to {order.folder}", err=True)
+    typer.echo(f"{end}wrote {number} chapter{'s'[: number > 1]} to {folder}", err=True)
+
+
+def checked_suffix(format_name: str, one_file: bool) -> str:
+    """The suffix of a format.
+
+    Raises:
+        SoriError: there is no such format, or it cannot hold chapters.
+    """
+    from sori.app.reading import MARKED, SUFFIXES
+
+    suffix = f".{format_name.lower().removeprefix('.')}"
+    if suffix not in SUFFIXES:
+        known = ", ".join(name[1:] for name in SUFFIXES)
+        raise SoriError(f"there is no format {format_name!r}; choose one of: {known}")
+    if one_file and suffix not in MARKED:
+        known = " or ".join(name[1:] for name in MARKED)
+        raise SoriError(f"a {suffix[1:]} file has no chapter marks; --one-file needs {known}")
+    return suffix

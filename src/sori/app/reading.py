@@ -1,8 +1,8 @@
-"""`sori read`: a whole book, chapter by chapter, each paragraph spoken once.
+"""`sori read`: a whole book, chapter by chapter, each sentence spoken once.
 
-A paragraph's sound is kept under a name made of everything that decides it: the voice file, the
+A sentence's take is kept under a name made of everything that decides it: the voice file, the
 manner, the text. A killed run finds what it had finished, and an edited book finds what has not
-changed; so the same command always ends with the same sound.
+changed; so the same command always ends with the same bytes, whoever spoke which sentence.
 """
 
 import hashlib
@@ -10,8 +10,10 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,166 +21,209 @@ import numpy as np
 
 from sori.app.books import Chapter
 from sori.app.captions import Cue, Word, srt, vtt
-from sori.audio.files import AudioWriter, read
+from sori.app.takes import Booth, Take, record, skipped_in, unpacked
+from sori.audio.files import FORMATS, AudioWriter, failure
+from sori.audio.mp4 import M4bWriter
+from sori.core.engines import Engine
 from sori.core.errors import SoriError
+from sori.speak.card import read_card
 from sori.speak.edges import rest_between
-from sori.speak.manner import Manner
 from sori.speak.speakers import mix
-from sori.speak.voice import Voice
-from sori.text.frontend import PARAGRAPH_SECONDS
+from sori.text.frontend import PARAGRAPH_SECONDS, FrontEnd
+from sori.text.sentences import split
+from sori.text.ssml import is_ssml, parts
 
-KEPT, MANIFEST = ".sori-paragraphs", "manifest.json"
-# Changes when the same paragraph would be kept in another form.
-FORM = 1
+KEPT, MANIFEST = ".sori-takes", "manifest.json"
+CAPTIONS = {".srt": srt, ".vtt": vtt}
+BOOK = ".m4b"
+# Files that can hold a whole book, with marks for its chapters.
+MARKED = (BOOK, ".opus")
+SUFFIXES = (*FORMATS, BOOK)
+CHAPTER_SECONDS = 1.5  # silence between chapters of one file
 LONGEST_NAME = 40
+# A sentence that fills pages is taken in parts of about so many characters.
+LONGEST_LINE = 5000
 
 
 class Progress(NamedTuple):
     """How far a reading is."""
 
     chapter: str
-    done_characters: int
-    all_characters: int
-    spent_seconds: float
+    share: float
+    left_seconds: float
     skipped: str = ""
 
     def line(self) -> str:
         """For people: what is done, and how long the rest will take at the pace so far."""
-        share = self.done_characters / max(1, self.all_characters)
-        left = self.spent_seconds * (1 - share) / share if share else 0.0
-        return f"{share:4.0%}  {self.chapter}  {left:.0f} s left"
+        minutes, seconds = divmod(round(self.left_seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        left = f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+        return f"{self.share:4.0%}  {self.chapter}  {left} left"
 
 
 @dataclass(frozen=True)
 class Order:
-    """Where a book goes, in which format, and how it is spoken."""
+    """Where a book goes, in which format, and whether its chapters share one file."""
 
     folder: Path
     suffix: str
-    manner: Manner
+    title: str
+    one_file: bool = False
 
 
-class Paragraph(NamedTuple):
-    """A kept paragraph: its sound and its captions, from the paragraph's start."""
+class Line(NamedTuple):
+    """A sentence, or a paragraph of SSML, and the name of its take."""
 
-    samples: np.ndarray
-    cues: tuple[Cue, ...]
+    key: str
+    text: str
+    starts_paragraph: bool
+
+
+class Section(NamedTuple):
+    """A chapter, the file that it goes to without its suffix, and its lines."""
+
+    title: str
+    name: str
+    lines: tuple[Line, ...]
+
+    @property
+    def content(self) -> str:
+        """Tells whether a section that was written before is still the same."""
+        return hashlib.sha256(" ".join(line.key for line in self.lines).encode()).hexdigest()[:32]
 
 
 class Reading:
-    """Reads chapters aloud into a folder."""
+    """Reads chapters aloud into a folder.
 
-    def __init__(self, voice: Voice, order: Order):
-        self.voice = voice
+    Raises:
+        SoriError: speaker, lexicon or folder cannot be used.
+    """
+
+    def __init__(self, booth: Booth, order: Order):
+        self.booth = booth
         self.order = order
+        self.card = read_card(booth.voice)
+        self.speed = booth.manner.speed
+        self.speaker = booth.manner.speaker
+        FrontEnd(mix(self.card, self.speaker).accent, booth.lexicon)
+        self.identity = booth.identity()
         self.kept = order.folder / KEPT
-        # Speaker and lexicon are checked now: later, a fault is taken for one of a paragraph.
-        voice.front_end(mix(voice.card, order.manner.speaker).accent)
-        with voice.path.open("rb") as file:
-            self.identity = hashlib.file_digest(file, "sha256").hexdigest()
-        if voice.lexicon is not None:
-            self.identity += hashlib.sha256(voice.lexicon.read_bytes()).hexdigest()
-
-    def run(self, chapters: Sequence[Chapter]) -> Iterator[Progress]:
-        """Speak what is not yet spoken; progress after every paragraph."""
         make_folder(self.kept)
+
+    def run(self, chapters: Sequence[Chapter], engine: Engine) -> Iterator[Progress]:
+        """Speak what is not yet spoken; progress after every sentence."""
+        sections = [self.section(n, chapters) for n in range(len(chapters))]
         self.clear_parts()
-        everything = sum(len(each) for chapter in chapters for each in chapter.paragraphs)
-        started = time.monotonic()
-        done = 0
         old = self.finished()
+        lines = [line for section in sections for line in section.lines]
+        missing = {line.key: line.text for line in lines if not self.place(line).exists()}
+        pace = Pace(lines, missing)
+        made = engine(partial(record, self.booth), list(missing.values()))
         entries: list[dict] = []
-        for number, chapter in enumerate(chapters, start=1):
-            name = file_name(number, len(chapters), chapter.title)
-            keys = [self.key(text) for text in chapter.paragraphs]
-            for text, key in zip(chapter.paragraphs, keys, strict=True):
-                skipped = self.keep(text, key)
-                done += len(text)
-                spent = time.monotonic() - started
-                yield Progress(chapter.title or name, done, everything, spent, skipped)
-            entry = {"file": name + self.order.suffix, "title": chapter.title, "paragraphs": keys}
-            if entry not in old or not (self.order.folder / entry["file"]).exists():
-                self.join(name, keys)
-            entries.append(entry)
-            # Chapters of an older run stay listed until the book is complete.
-            written = {entry["file"] for entry in entries}
-            rest = [entry for entry in old if entry["file"] not in written]
-            write_text(self.order.folder / MANIFEST, manifest([*entries, *rest]))
-        self.clear(old, entries)
-        write_text(self.order.folder / MANIFEST, manifest(entries))
+        for group in self.files(sections):
+            for section in group:
+                for line in section.lines:
+                    skipped = ""
+                    if is_new := missing.pop(line.key, None) is not None:
+                        take = next(made)
+                        write(self.place(line), take)
+                        skipped = skipped_in(take)
+                    yield pace.after(line, is_new, section.title, skipped)
+            entries += self.bound(group, old)
+            # Files of an older run stay listed until the book is complete.
+            names = {entry["file"] for entry in entries}
+            rest = [entry for entry in old if entry["file"] not in names]
+            write(self.order.folder / MANIFEST, manifest([*entries, *rest]))
+        self.clear(old, entries, {line.key for line in lines})
+        write(self.order.folder / MANIFEST, manifest(entries))
 
-    def key(self, text: str) -> str:
-        """The name of a paragraph's sound."""
-        said = json.dumps([FORM, self.identity, asdict(self.order.manner), text])
-        return hashlib.sha256(said.encode()).hexdigest()[:32]
+    def section(self, number: int, chapters: Sequence[Chapter]) -> Section:
+        chapter = chapters[number]
+        title = chapter.title or f"Chapter {number + 1}"
+        name = file_name(number + 1, len(chapters), chapter.title)
+        if self.order.one_file:
+            name = re.sub(r"[^\w.-]+", "-", self.order.title).strip("-.") or "book"
+        return Section(title, name, tuple(chain.from_iterable(map(self.lines, chapter.paragraphs))))
 
-    def keep(self, text: str, key: str) -> str:
-        """Speak a paragraph unless it is kept; return why nothing of it could be spoken."""
-        note = self.kept / f"{key}.json"
-        if note.exists():
-            return ""
-        try:
-            sentences = list(self.voice.read(text, self.order.manner.speaker))
-        except SoriError as error:  # a paragraph of signs, as between two scenes
-            write_text(note, json.dumps([]))
-            return str(error)
+    def lines(self, paragraph: str) -> Iterator[Line]:
+        """The sentences of a paragraph; one of SSML stays whole."""
+        if is_ssml(paragraph):
+            for part in parts(paragraph):
+                mix(self.card, part.speaker or self.speaker)
+        texts = [paragraph] if is_ssml(paragraph) else sentences(paragraph)
+        for number, text in enumerate(texts):
+            key = hashlib.sha256(f"{self.identity}\n{text}".encode()).hexdigest()[:32]
+            yield Line(key, text, number == 0)
+
+    def files(self, sections: Sequence[Section]) -> list[list[Section]]:
+        """Sections by the file that they go to."""
+        return [list(sections)] if self.order.one_file else [[section] for section in sections]
+
+    def place(self, line: Line) -> Path:
+        return self.kept / line.key
+
+    def bound(self, group: Sequence[Section], old: Sequence[dict]) -> list[dict]:
+        """Write the file of some sections unless it is there; return what the manifest says."""
+        path = self.order.folder / f"{group[0].name}{self.order.suffix}"
+        known = [entry for entry in old if entry.get("file") == path.name]
+        wanted = [(section.title, section.content) for section in group]
+        if path.exists() and wanted == [(e.get("title"), e.get("content")) for e in known]:
+            return known
+        entries: list[dict] = []
         cues: list[Cue] = []
-        seconds = 0.0
-        with AudioWriter(self.kept / f"{key}.flac", self.voice.card.sample_rate) as writer:
-            for utterance in self.voice.speak(sentences, self.order.manner):
-                words = [
-                    Word(w.label, seconds + w.start_seconds, seconds + w.end_seconds)
-                    for w in utterance.words
-                ]
-                writer.write(utterance.audio.samples)
-                seconds += utterance.audio.seconds
-                if words:
-                    said = " ".join(word.text for word in words)
-                    cues.append(Cue(said, words[0].start, words[-1].end, tuple(words)))
-        # Written last: a paragraph counts as kept when this file is there.
-        write_text(note, json.dumps([asdict(cue) for cue in cues]))
-        return ""
+        with self.writer(path) as writer:
+            seconds = 0.0
+            for section in group:
+                if entries:
+                    silence = self.silence(CHAPTER_SECONDS)
+                    writer.write(silence)
+                    seconds += len(silence) / self.card.sample_rate
+                if self.order.one_file:
+                    writer.chapter(section.title)
+                start = seconds
+                for samples, spoken in self.sounds(section):
+                    writer.write(samples)
+                    cues += [later(cue, seconds) for cue in spoken]
+                    seconds += len(samples) / self.card.sample_rate
+                told = {"file": path.name, "title": section.title, "content": section.content}
+                entries.append(told | {"start_seconds": start, "seconds": seconds - start})
+        for suffix, lines in CAPTIONS.items():
+            write(path.with_suffix(suffix), "\n".join(lines(cues)).encode())
+        return entries
 
-    def paragraph(self, key: str) -> Paragraph:
-        """A kept paragraph."""
-        raw = json.loads((self.kept / f"{key}.json").read_text(encoding="utf-8"))
-        cues = tuple(
-            Cue(r["text"], r["start"], r["end"], tuple(Word(**word) for word in r["words"]))
-            for r in raw
-        )
-        path = self.kept / f"{key}.flac"
-        return Paragraph(read(path).samples if cues else np.zeros(0, np.float32), cues)
+    def writer(self, path: Path) -> AudioWriter | M4bWriter:
+        if path.suffix == BOOK:
+            return M4bWriter(path, self.card.sample_rate, self.order.title)
+        return AudioWriter(path, self.card.sample_rate)
 
-    def join(self, name: str, keys: Sequence[str]) -> None:
-        """Write a chapter and its captions from its kept paragraphs, one in memory at a time."""
-        rate = self.voice.card.sample_rate
-        rest = np.zeros(
-            round(rest_between(PARAGRAPH_SECONDS / self.order.manner.speed) * rate), np.float32
-        )
-        cues: list[Cue] = []
-        samples = 0
-        path = self.order.folder / f"{name}{self.order.suffix}"
-        with AudioWriter(path, rate) as writer:
-            for key in keys:
-                kept = self.paragraph(key)
-                if samples and len(kept.samples):
-                    writer.write(rest)
-                    samples += len(rest)
-                cues += [later(cue, samples / rate) for cue in kept.cues]
-                writer.write(kept.samples)
-                samples += len(kept.samples)
-        write_text(path.with_suffix(".srt"), "\n".join(srt(cues)))
-        write_text(path.with_suffix(".vtt"), "\n".join(vtt(cues)))
+    def sounds(self, section: Section) -> Iterator[tuple[np.ndarray, tuple[Cue, ...]]]:
+        """Silences and sentences of a section, one in memory at a time."""
+        before: Take | None = None
+        starts_paragraph = False
+        for line in section.lines:
+            take = unpacked(self.place(line).read_bytes())
+            starts_paragraph |= line.starts_paragraph
+            if not len(take.samples):
+                continue
+            if before is not None and not take.leads:
+                rest = PARAGRAPH_SECONDS if starts_paragraph else before.pause_seconds
+                yield self.silence(rest), ()
+            yield take.samples, take.cues
+            before, starts_paragraph = take, False
+
+    def silence(self, seconds: float) -> np.ndarray:
+        rest = rest_between(seconds / self.speed)
+        return np.zeros(round(rest * self.card.sample_rate), np.float32)
 
     def finished(self) -> list[dict]:
         """Chapters that an older run finished."""
+        place = self.order.folder / MANIFEST
         try:
-            text = (self.order.folder / MANIFEST).read_text(encoding="utf-8")
-            return list(json.loads(text)["chapters"])
+            entries = json.loads(place.read_text(encoding="utf-8"))["chapters"]
+            return [{"file": str(entry["file"])} | entry for entry in entries]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError) as error:
-            place = self.order.folder / MANIFEST
             raise SoriError(f"{place} is damaged; remove it, or name another folder") from error
 
     def clear_parts(self) -> None:
@@ -187,17 +232,51 @@ class Reading:
             for path in folder.glob(".*.part"):
                 path.unlink(missing_ok=True)
 
-    def clear(self, old: Sequence[dict], entries: Sequence[dict]) -> None:
-        """Remove what the book no longer has: files of gone chapters, sound of gone paragraphs."""
-        files = {entry["file"] for entry in entries}
-        for gone in {str(entry["file"]) for entry in old} - files:
-            for suffix in (Path(gone).suffix, ".srt", ".vtt"):
-                # A name from a file that anybody may have edited stays inside the folder.
-                (self.order.folder / Path(gone).name).with_suffix(suffix).unlink(missing_ok=True)
-        keys = {key for entry in entries for key in entry["paragraphs"]}
+    def clear(self, old: Sequence[Mapping], entries: Sequence[Mapping], keys: set[str]) -> None:
+        """Remove what the book no longer has: files of gone chapters, takes of gone sentences."""
+        names = family(entries)
+        for gone in family(old) - names:
+            (self.order.folder / gone).unlink(missing_ok=True)
         for path in self.kept.iterdir():
-            if path.stem not in keys:
+            if path.name not in keys:
                 path.unlink()
+
+
+class Pace:
+    """Reckons how far a reading is, and from what was spoken so far, how long the rest takes."""
+
+    def __init__(self, lines: Sequence[Line], missing: Mapping[str, str]):
+        self.all = sum(len(line.text) for line in lines)
+        self.to_speak = sum(map(len, missing.values()))
+        self.done = self.spoken = 0
+        self.started = time.monotonic()
+
+    def after(self, line: Line, was_spoken: bool, chapter: str, skipped: str) -> Progress:
+        self.done += len(line.text)
+        self.spoken += len(line.text) if was_spoken else 0
+        spent = time.monotonic() - self.started
+        left = max(0, self.to_speak - self.spoken)
+        seconds = spent * left / max(1, self.spoken)
+        return Progress(chapter, self.done / max(1, self.all), seconds, skipped)
+
+
+def sentences(paragraph: str) -> Iterator[str]:
+    """The sentences of a paragraph, in parts where one has no end."""
+    held = ""
+    for passage in split(paragraph):
+        held = f"{held} {passage.text}".strip()
+        if not passage.is_cut or len(held) > LONGEST_LINE:
+            yield held
+            held = ""
+
+
+def family(entries: Sequence[Mapping]) -> set[str]:
+    """Names of the files of some chapters, captions included.
+
+    A name from a file that anybody may have edited stays inside the folder.
+    """
+    sounds = {Path(entry["file"]).name for entry in entries}
+    return sounds | {str(Path(name).with_suffix(kind)) for name in sounds for kind in CAPTIONS}
 
 
 def later(cue: Cue, seconds: float) -> Cue:
@@ -212,8 +291,8 @@ def file_name(number: int, last: int, title: str) -> str:
     return f"{number:0{len(str(last))}}-{words or 'chapter'}"
 
 
-def manifest(entries: Sequence[dict]) -> str:
-    return json.dumps({"chapters": list(entries)}, indent=1)
+def manifest(entries: Sequence[Mapping]) -> bytes:
+    return json.dumps({"chapters": list(entries)}, indent=1).encode()
 
 
 def make_folder(folder: Path) -> None:
@@ -223,12 +302,12 @@ def make_folder(folder: Path) -> None:
         raise SoriError(f"cannot make the folder {folder}: {error.strerror}") from error
 
 
-def write_text(path: Path, text: str) -> None:
+def write(path: Path, data: bytes) -> None:
     """Write beside the file, then rename."""
     beside = path.with_name(f".{path.name}.part")
     try:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_bytes(data)
         os.replace(beside, path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise SoriError(f"cannot write {path}: {error.strerror}") from error
+        raise failure(path, error) from error

@@ -1,6 +1,7 @@
 """POST /v1/audio/speech: a text comes in, sound goes out while the rest of it is being made."""
 
 import base64
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from sori.app.faults import LOG, ApiError, told
 from sori.app.limits import Desk
 from sori.app.metrics import Metrics
 from sori.app.voice_bank import VoiceBank
-from sori.audio.encoder import MEDIA_TYPES, encoder
+from sori.audio.encoder import MEDIA_TYPES, encoder, formats
 from sori.core.errors import SoriError
 from sori.speak.manner import ENERGIES, PITCHES, SEEDS, SPEEDS, Manner
 from sori.speak.utterance import Utterance
@@ -36,9 +37,15 @@ class VoiceName(BaseModel):
 class SpeechRequest(BaseModel):
     """What to say, and how. The last four are Sori's own."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra={
+            "examples": [{"model": "sori", "voice": "default", "input": "Hello there."}]
+        },
+    )
     model: Annotated[str, Field(max_length=200, description="A name of /v1/models.")]
-    input: Annotated[str, Field(min_length=1, description="The text.")]
+    input: Annotated[str, Field(min_length=1, description="The text, or SSML.")]
     voice: Annotated[str, Field(max_length=1000)] | VoiceName = Field(
         description="A name of /v1/audio/voices, or a mix such as a(2)+b(1)."
     )
@@ -89,11 +96,11 @@ class Production:
 
     def make(self) -> Iterator[Chunk]:
         voice = self.bank.voice(self.name)
-        encoding = encoder(self.request.response_format, self.rate)
         sentences = voice.read(self.request.input, self.manner.speaker)
-        for utterance in voice.speak(sentences, self.manner, prompt=True):
-            yield Chunk(encoding.push(utterance.audio.samples), utterance)
-        yield Chunk(encoding.finish())
+        with contextlib.closing(encoder(self.request.response_format, self.rate)) as encoding:
+            for utterance in voice.speak(sentences, self.manner, prompt=True):
+                yield Chunk(encoding.push(utterance.audio.samples), utterance)
+            yield Chunk(encoding.finish())
 
 
 class SpokenResponse(Response):
@@ -259,11 +266,11 @@ def check(request: SpeechRequest, most_characters: int) -> None:
             "input",
             "string_above_max_length",
         )
-    if request.response_format not in MEDIA_TYPES:
+    if request.response_format not in formats():
         raise ApiError(
             400,
             f"there is no encoder for {request.response_format} here; choose one of: "
-            f"{', '.join(MEDIA_TYPES)}",
+            f"{', '.join(formats())}",
             "response_format",
             "unsupported_format",
         )

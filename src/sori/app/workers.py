@@ -1,4 +1,4 @@
-"""Worker processes that share one listening socket; one that dies is started again."""
+"""Worker processes of a server; one that dies is started again, and none outlives its parent."""
 
 import multiprocessing
 import signal
@@ -8,6 +8,8 @@ from collections.abc import Callable
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from types import FrameType
+
+from sori.core.engines import end_with_parent
 
 Work = Callable[[socket.socket], None]
 
@@ -21,7 +23,7 @@ def supervise(work: Work, number: int, open_socket: socket.socket) -> None:
     is_over = False
 
     def begin() -> BaseProcess:
-        process = context.Process(target=work, args=(open_socket,), daemon=False)
+        process = context.Process(target=begin_work, args=(work, open_socket), daemon=False)
         process.start()
         return process
 
@@ -47,3 +49,8 @@ def supervise(work: Work, number: int, open_socket: socket.socket) -> None:
     for process in running:
         process.terminate()
         process.join()
+
+
+def begin_work(work: Work, open_socket: socket.socket) -> None:
+    end_with_parent()
+    work(open_socket)

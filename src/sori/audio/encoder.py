@@ -6,7 +6,8 @@ from typing import Any, BinaryIO, Protocol, cast, runtime_checkable
 
 import numpy as np
 
-from sori.audio.files import BLOCK_SAMPLES, FORMATS, Format, to_pcm16
+from sori.audio import aac
+from sori.audio.files import BLOCK_SAMPLES, FORMATS, MP3_RATES, Format, to_pcm16
 from sori.audio.resample import Resampler
 from sori.core.errors import SoriError
 
@@ -15,6 +16,7 @@ UNKNOWN_BYTES = 0xFFFFFFFF
 MEDIA_TYPES = {
     "mp3": "audio/mpeg",
     "opus": "audio/ogg",
+    "aac": "audio/aac",
     "flac": "audio/flac",
     "wav": "audio/wav",
     "pcm": "audio/pcm",
@@ -34,6 +36,15 @@ class Encoder(Protocol):
 
     def finish(self) -> bytes: ...
 
+    def close(self) -> None:
+        """Let go of everything, finished or not."""
+        ...
+
+
+def formats() -> tuple[str, ...]:
+    """Formats of MEDIA_TYPES that can be encoded on this machine."""
+    return tuple(name for name in MEDIA_TYPES if name != "aac" or aac.is_at_hand())
+
 
 def encoder(name: str, sample_rate: int) -> Encoder:
     """The encoder of a format in MEDIA_TYPES for sound of this rate.
@@ -41,8 +52,13 @@ def encoder(name: str, sample_rate: int) -> Encoder:
     Raises:
         SoriError: no encoder of that name is at hand.
     """
-    if name not in MEDIA_TYPES:
-        raise SoriError(f"there is no encoder for {name}; choose one of: {', '.join(MEDIA_TYPES)}")
+    if name not in formats():
+        raise SoriError(
+            f"there is no encoder for {name} here; choose one of: {', '.join(formats())}"
+        )
+    if name == "aac":
+        form = Format("ADTS", "AAC", MP3_RATES)
+        return Resampling(aac.AacEncoder(form.rate_for(sample_rate)), form, sample_rate)
     if name == "pcm":
         return Resampling(Raw(), Format("RAW", "PCM_16", (PCM_RATE,)), sample_rate)
     if name == "wav":
@@ -63,6 +79,9 @@ class Raw:
 
     def finish(self) -> bytes:
         return b""
+
+    def close(self) -> None:
+        pass
 
 
 def wav_header(sample_rate: int) -> bytes:
@@ -85,6 +104,9 @@ class Resampling:
     def finish(self) -> bytes:
         rest = self.inner.push(self.resampler.finish()) if self.resampler else b""
         return rest + self.inner.finish()
+
+    def close(self) -> None:
+        self.inner.close()
 
 
 class Compressed:
@@ -120,6 +142,9 @@ class Compressed:
     def finish(self) -> bytes:
         self.file.close()
         return self.taken()
+
+    def close(self) -> None:
+        self.file.close()
 
     def taken(self) -> bytes:
         if self.is_mp3 and not self.outbox.sent:

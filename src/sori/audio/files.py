@@ -91,7 +91,10 @@ class AudioWriter:
         self.resampler = None
         if self.sample_rate != sample_rate:
             self.resampler = Resampler(sample_rate, self.sample_rate)
+        self.given_rate = sample_rate
+        self.samples_given = 0
         self.samples_written = 0
+        self.chapters: list[tuple[str, int]] = []  # titles and the samples they start at
 
     def __enter__(self) -> "AudioWriter":
         import soundfile
@@ -107,12 +110,17 @@ class AudioWriter:
             )
         except (OSError, soundfile.SoundFileError) as error:
             self.discard()
-            raise self.failure(error) from error
+            raise failure(self.path, error) from error
         return self
 
     def write(self, samples: np.ndarray) -> None:
         """Append samples at the rate given to the constructor."""
+        self.samples_given += len(samples)
         self.store(samples if self.resampler is None else self.resampler.push(samples))
+
+    def chapter(self, title: str) -> None:
+        """What is written from here on is this chapter; only .opus files show it."""
+        self.chapters.append((title, self.samples_given))
 
     def store(self, samples: np.ndarray) -> None:
         self.samples_written += len(samples)
@@ -128,7 +136,7 @@ class AudioWriter:
             for start in range(0, len(samples), BLOCK_SAMPLES):
                 self.file.write(samples[start : start + BLOCK_SAMPLES])
         except (OSError, RuntimeError, AssertionError) as error:  # soundfile asserts the count
-            raise self.failure(error) from error
+            raise failure(self.path, error) from error
 
     def __exit__(
         self,
@@ -142,13 +150,28 @@ class AudioWriter:
                 self.store(self.resampler.finish())
             self.close()
             if error is None:
+                self.settle()
                 os.replace(self.part, self.target)
                 whole = True
         except OSError as cause:
-            raise self.failure(cause) from cause
+            raise failure(self.path, cause) from cause
         finally:
             if not whole:
                 self.discard()
+
+    def settle(self) -> None:
+        """Give an Ogg file what libsndfile cannot: a fixed stream number and its chapters."""
+        if self.format.container != "OGG":
+            return
+        from sori.audio import ogg
+
+        plain = self.part.with_suffix(".plain.part")
+        try:
+            os.replace(self.part, plain)
+            starts = [(title, samples / self.given_rate) for title, samples in self.chapters]
+            ogg.rewrite(plain, self.part, list(ogg.chapter_comments(starts)))
+        finally:
+            plain.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Remove the part, if there is one."""
@@ -158,10 +181,12 @@ class AudioWriter:
         try:
             self.file.close()
         except RuntimeError as error:
-            raise self.failure(error) from error
+            raise failure(self.path, error) from error
 
-    def failure(self, error: Exception) -> SoriError:
-        return SoriError(f"cannot write {self.path}: {reason(error)}; choose another place")
+
+def failure(path: Path, error: Exception) -> SoriError:
+    """What a user is told when a file cannot be written."""
+    return SoriError(f"cannot write {path}: {reason(error)}; choose another place")
 
 
 def reason(error: Exception) -> str:
@@ -180,6 +205,16 @@ def writable_format(path: Path) -> Format:
     Raises:
         SoriError: the file could not be written, which is better known before a text is spoken.
     """
+    writable_place(path)
+    return format_of(path)
+
+
+def writable_place(path: Path) -> None:
+    """Refuse a place where no file can be written.
+
+    Raises:
+        SoriError: the file could not be written, which is better known before a text is spoken.
+    """
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -192,10 +227,8 @@ def writable_format(path: Path) -> Format:
         raise SoriError(f"{path} is not a regular file; choose another name")
     if mode is not None and not os.access(path, os.W_OK):
         raise SoriError(f"cannot write {path}: it is read-only to you; choose another name")
-    found = format_of(path)
     folder = path.resolve().parent
     if not folder.is_dir():
         raise SoriError(f"cannot write {path}: there is no folder {folder}; make it first")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise SoriError(f"cannot write {path}: the folder {folder} is read-only to you")
-    return found

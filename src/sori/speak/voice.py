@@ -202,7 +202,7 @@ class Voice:
                 rest_seconds = rest_between(piece.pause_seconds / way.speed)
                 begun, unread = True, ()
         if not begun:
-            raise SoriError(nothing_spoken(skipped))
+            raise NothingSpokenError(nothing_spoken(skipped))
 
     def utter(
         self, phonemes: str, manner: Manner, rest_seconds: float, gain_db: float = 0.0

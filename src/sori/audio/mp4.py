@@ -1,0 +1,421 @@
+"""Audio books as one MP4 file (.m4b) with chapter marks that players show.
+
+The sound is AAC where ffmpeg is installed, else Apple Lossless, which libsndfile encodes. Chapters
+are marked twice, because players differ: by a track of titles and by Nero's list.
+
+Source: ISO/IEC 14496-12, "ISO base media file format"; Apple, "QuickTime File Format", on chapter
+lists and text media; Apple, "Core Audio Format" 1.0 and "Apple Lossless Format Description".
+"""
+
+import os
+import struct
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from sori.audio import aac
+from sori.audio.files import BLOCK_SAMPLES, failure, to_pcm16, writable_place
+
+ALAC_SAMPLES, AAC_SAMPLES = 4096, 1024
+# Samples that ffmpeg's AAC encoder puts in front of the sound.
+AAC_PRIMING = 1024
+CHUNK_PACKETS = 64
+MOST_LISTED = 255  # chapters in Nero's list, which counts them in one byte
+AUDIO_TRACK, TITLE_TRACK = 1, 2
+UNITY = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+UNDETERMINED = 0x55C4  # the language "und", five bits a letter
+AUDIO_BOOK = 2  # iTunes' kind of media
+
+
+class Packet(NamedTuple):
+    """Encoded sound and the samples it holds."""
+
+    data: bytes
+    samples: int
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Makes packets of samples."""
+
+    priming: int
+
+    def push(self, samples: np.ndarray) -> Iterator[Packet]: ...
+
+    def pause(self) -> Iterator[Packet]:
+        """What can be handed on at the end of a chapter."""
+        ...
+
+    def finish(self) -> Iterator[Packet]: ...
+
+    def entry(self) -> bytes:
+        """The sample description."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Lossless:
+    """Apple Lossless, taken out of the CAF files that libsndfile writes, one for each chapter."""
+
+    priming = 0
+
+    def __init__(self, beside: Path, sample_rate: int):
+        self.part = beside.with_name(f".sori-{os.urandom(6).hex()}.part")
+        self.sample_rate = sample_rate
+        self.cookie = b""
+        self.file = None
+
+    def push(self, samples: np.ndarray) -> Iterator[Packet]:
+        import soundfile
+
+        if self.file is None:
+            self.file = soundfile.SoundFile(
+                self.part, "w", self.sample_rate, 1, subtype="ALAC_16", format="CAF"
+            )
+        pcm = to_pcm16(samples)
+        for start in range(0, len(pcm), BLOCK_SAMPLES):
+            self.file.write(pcm[start : start + BLOCK_SAMPLES])
+        return iter(())
+
+    def pause(self) -> Iterator[Packet]:
+        if self.file is None:
+            return
+        self.file.close()
+        self.file = None
+        with self.part.open("rb") as caf:
+            self.cookie, sizes, total = caf_tables(caf)
+            for size in sizes:
+                yield Packet(caf.read(size), min(ALAC_SAMPLES, total))
+                total -= ALAC_SAMPLES
+        self.part.unlink()
+
+    finish = pause
+
+    def entry(self) -> bytes:
+        return sound_entry(b"alac", self.sample_rate, full_box(b"alac", 0, 0, self.cookie))
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
+        self.part.unlink(missing_ok=True)
+
+
+def caf_tables(caf: BinaryIO) -> tuple[bytes, list[int], int]:
+    """Decoder settings, sizes of the packets and number of samples; the file stands at the data."""
+    chunks: dict[bytes, tuple[int, int]] = {}
+    caf.seek(8)
+    while b"data" not in chunks:  # the last one
+        kind, size = struct.unpack(">4sq", caf.read(12))
+        chunks[kind] = (caf.tell(), size)
+        caf.seek(size, os.SEEK_CUR)
+    cookie = chunk(caf, chunks[b"kuki"])
+    table = chunk(caf, chunks[b"pakt"])
+    number, valid = struct.unpack_from(">qq", table)
+    sizes: list[int] = []
+    value = 0
+    for byte in table[24:]:
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            sizes.append(value)
+            value = 0
+    caf.seek(chunks[b"data"][0] + 4)  # behind the count of edits
+    return cookie, sizes[:number], valid
+
+
+def chunk(caf: BinaryIO, place: tuple[int, int]) -> bytes:
+    at, size = place
+    caf.seek(at)
+    return caf.read(size)
+
+
+class Aac:
+    """AAC from ffmpeg, its ADTS headers taken off."""
+
+    priming = AAC_PRIMING
+
+    def __init__(self, sample_rate: int):
+        self.sample_rate = sample_rate
+        self.encoder = aac.AacEncoder(sample_rate)
+        self.waiting = b""
+        self.config = b""
+
+    def push(self, samples: np.ndarray) -> Iterator[Packet]:
+        self.waiting += self.encoder.push(samples)
+        return self.packets()
+
+    def pause(self) -> Iterator[Packet]:
+        return iter(())
+
+    def finish(self) -> Iterator[Packet]:
+        self.waiting += self.encoder.finish()
+        return self.packets()
+
+    def packets(self) -> Iterator[Packet]:
+        at = 0
+        while len(self.waiting) >= at + 7:
+            head = self.waiting[at : at + 7]
+            size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
+            if len(self.waiting) < at + size:
+                break
+            # Kind of object, rate and channels, as the decoder's settings hold them.
+            kind, rate, channels = (head[2] >> 6) + 1, head[2] >> 2 & 15, head[3] >> 6
+            self.config = struct.pack(">H", kind << 11 | rate << 7 | channels << 3)
+            start = at + (7 if head[1] & 1 else 9)
+            yield Packet(self.waiting[start : at + size], AAC_SAMPLES)
+            at += size
+        self.waiting = self.waiting[at:]
+
+    def entry(self) -> bytes:
+        decoder = descriptor(5, self.config)
+        rates = struct.pack(">II", aac.BITS_PER_SECOND, aac.BITS_PER_SECOND)
+        # 0x40 is MPEG-4 audio, 0x15 an audio stream; the buffer's size is left open.
+        stream = descriptor(4, b"\x40\x15\0\0\0" + rates + decoder)
+        elementary = descriptor(3, b"\0\0\0" + stream + descriptor(6, b"\x02"))
+        return sound_entry(b"mp4a", self.sample_rate, full_box(b"esds", 0, 0, elementary))
+
+    def close(self) -> None:
+        self.encoder.close()
+
+
+class Track:
+    """Tables of one track: sizes and durations of its packets, places of its chunks."""
+
+    def __init__(self) -> None:
+        self.sizes = array("I")
+        self.durations: list[list[int]] = []  # runs of equal ones: number, samples
+        self.chunks = array("Q")
+        self.open_packets = CHUNK_PACKETS
+
+    def add(self, place: int, packet: Packet, is_alone: bool = False) -> None:
+        if is_alone or self.open_packets == CHUNK_PACKETS:
+            self.chunks.append(place)
+            self.open_packets = 0
+        self.open_packets += 1
+        self.sizes.append(len(packet.data))
+        if not self.durations or self.durations[-1][1] != packet.samples:
+            self.durations.append([0, packet.samples])
+        self.durations[-1][0] += 1
+
+    @property
+    def samples(self) -> int:
+        return sum(number * samples for number, samples in self.durations)
+
+    def table(self, entry: bytes, per_chunk: int) -> bytes:
+        """The sample table box."""
+        runs = b"".join(struct.pack(">II", *run) for run in self.durations)
+        full, rest = divmod(len(self.sizes), per_chunk)
+        # From which chunk on, how many packets, which description.
+        layout = [(1, per_chunk, 1)] if full else []
+        layout += [(full + 1, rest, 1)] if rest else []
+        return box(
+            b"stbl",
+            full_box(b"stsd", 0, 0, struct.pack(">I", 1), entry),
+            full_box(b"stts", 0, 0, struct.pack(">I", len(self.durations)), runs),
+            full_box(
+                b"stsc",
+                0,
+                0,
+                struct.pack(">I", len(layout)),
+                b"".join(struct.pack(">III", *each) for each in layout),
+            ),
+            full_box(b"stsz", 0, 0, struct.pack(">II", 0, len(self.sizes)), swapped(self.sizes)),
+            full_box(b"co64", 0, 0, struct.pack(">I", len(self.chunks)), swapped(self.chunks)),
+        )
+
+
+class M4bWriter:
+    """Writes a book beside its name, and renames it when it is whole."""
+
+    def __init__(self, path: Path, sample_rate: int, title: str):
+        writable_place(path)
+        self.path = path
+        self.target = path.resolve()
+        self.part = self.target.with_name(f".sori-{os.urandom(6).hex()}.part")
+        self.sample_rate = sample_rate
+        self.title = title
+        self.chapters: list[tuple[str, int]] = []  # titles and the samples they start at
+        self.samples = 0
+
+    def __enter__(self) -> "M4bWriter":
+        self.sound, self.titles = Track(), Track()
+        has_aac = aac.is_at_hand()
+        self.source: Source = (
+            Aac(self.sample_rate) if has_aac else Lossless(self.target, self.sample_rate)
+        )
+        try:
+            self.file = self.part.open("wb")
+            brands = b"M4B " + struct.pack(">I", 0) + b"M4B M4A mp42isom"
+            self.file.write(box(b"ftyp", brands))
+            self.data_at = self.file.tell()
+            self.file.write(struct.pack(">I4sQ", 1, b"mdat", 0))
+        except OSError as error:
+            self.source.close()
+            raise failure(self.path, error) from error
+        return self
+
+    def chapter(self, title: str) -> None:
+        """What is written from here on is this chapter."""
+        self.store(self.source.pause())
+        self.chapters.append((title, self.samples))
+
+    def write(self, samples: np.ndarray) -> None:
+        self.samples += len(samples)
+        try:
+            self.store(self.source.push(samples))
+        except (OSError, RuntimeError) as error:
+            raise failure(self.path, error) from error
+
+    def store(self, packets: Iterator[Packet], track: Track | None = None) -> None:
+        for packet in packets:
+            (track or self.sound).add(self.file.tell(), packet, track is not None)
+            self.file.write(packet.data)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                self.finish()
+            self.file.close()
+            if error is None:
+                os.replace(self.part, self.target)
+        except (OSError, RuntimeError) as cause:
+            raise failure(self.path, cause) from cause
+        finally:
+            self.source.close()
+            self.file.close()
+            self.part.unlink(missing_ok=True)
+
+    def finish(self) -> None:
+        self.store(self.source.finish())
+        self.store(title_packets(self.chapters, self.samples), self.titles)
+        end = self.file.tell()
+        self.file.write(self.movie())
+        self.file.seek(self.data_at + 8)
+        self.file.write(struct.pack(">Q", end - self.data_at))
+
+    def movie(self) -> bytes:
+        """The box that describes the data."""
+        rate = self.sample_rate
+        head = struct.pack(">QQIQIHHQ", 0, 0, rate, self.samples, 0x10000, 0x100, 0, 0)
+        marks = box(b"tref", box(b"chap", struct.pack(">I", TITLE_TRACK)))
+        edits = edit_list(self.samples, self.source.priming)
+        sound = box(
+            b"trak",
+            track_header(AUDIO_TRACK, self.samples, 7),
+            edits,
+            marks,
+            self.media(self.sound, b"soun", self.source.entry(), CHUNK_PACKETS),
+        )
+        titles = box(
+            b"trak",
+            track_header(TITLE_TRACK, self.samples, 2),
+            self.media(self.titles, b"text", title_entry(), 1),
+        )
+        return box(
+            b"moov",
+            full_box(b"mvhd", 1, 0, head, UNITY, bytes(24), struct.pack(">I", TITLE_TRACK + 1)),
+            sound,
+            titles,
+            box(b"udta", chapter_list(self.chapters, rate), description(self.title)),
+        )
+
+    def media(self, track: Track, kind: bytes, entry: bytes, per_chunk: int) -> bytes:
+        times = struct.pack(">QQIQHH", 0, 0, self.sample_rate, track.samples, UNDETERMINED, 0)
+        here = box(b"dinf", full_box(b"dref", 0, 0, struct.pack(">I", 1), full_box(b"url ", 0, 1)))
+        medium = full_box(b"smhd", 0, 0, bytes(4)) if kind == b"soun" else text_header()
+        return box(
+            b"mdia",
+            full_box(b"mdhd", 1, 0, times),
+            handler(kind),
+            box(b"minf", medium, here, track.table(entry, per_chunk)),
+        )
+
+
+def title_packets(chapters: Sequence[tuple[str, int]], end: int) -> Iterator[Packet]:
+    """Texts of the track of titles; each lasts as long as its chapter."""
+    stops = [start for _, start in chapters[1:]] + [end]
+    for (title, start), stop in zip(chapters, stops, strict=True):
+        text = title.encode()[:65000]
+        # The box behind the text says that it is UTF-8.
+        encoding = box(b"encd", struct.pack(">I", 0x100))
+        yield Packet(struct.pack(">H", len(text)) + text + encoding, stop - start)
+
+
+def box(kind: bytes, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def full_box(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
+    return box(kind, struct.pack(">I", version << 24 | flags), *parts)
+
+
+def descriptor(tag: int, body: bytes) -> bytes:
+    return bytes((tag, len(body))) + body
+
+
+def swapped(numbers: array) -> bytes:
+    """An array as big-endian bytes."""
+    return np.asarray(numbers).byteswap().tobytes()
+
+
+def handler(kind: bytes) -> bytes:
+    return full_box(b"hdlr", 0, 0, bytes(4), kind, bytes(12), b"\0")
+
+
+def track_header(number: int, samples: int, flags: int) -> bytes:
+    volume = 0x100 if number == AUDIO_TRACK else 0
+    head = struct.pack(">QQIIQQHHHH", 0, 0, number, 0, samples, 0, 0, 0, volume, 0)
+    return full_box(b"tkhd", 1, flags, head, UNITY, bytes(8))
+
+
+def edit_list(samples: int, priming: int) -> bytes:
+    """Which part of the track is heard: all but what the encoder put in front."""
+    entry = struct.pack(">IQqHH", 1, samples, priming, 1, 0)
+    return box(b"edts", full_box(b"elst", 1, 0, entry))
+
+
+def sound_entry(kind: bytes, sample_rate: int, settings: bytes) -> bytes:
+    """A description of mono sound, 16 bits a sample."""
+    head = struct.pack(">6xHQHHII", 1, 0, 1, 16, 0, sample_rate << 16)
+    return box(kind, head, settings)
+
+
+def title_entry() -> bytes:
+    """A description of text with every choice of its looks left open."""
+    return box(b"text", struct.pack(">6xH", 1), bytes(43))
+
+
+def text_header() -> bytes:
+    colours = struct.pack(">HHHHhH", 0x40, 0x8000, 0x8000, 0x8000, 0, 0)
+    return box(b"gmhd", full_box(b"gmin", 0, 0, colours), box(b"text", UNITY))
+
+
+def chapter_list(chapters: Sequence[tuple[str, int]], sample_rate: int) -> bytes:
+    """Nero's list: starts in units of 100 ns, and titles."""
+    listed = chapters[:MOST_LISTED]
+    entries = [
+        struct.pack(">QB", start * 10_000_000 // sample_rate, len(text)) + text
+        for text, start in ((title.encode()[:MOST_LISTED], start) for title, start in listed)
+    ]
+    return full_box(b"chpl", 1, 0, struct.pack(">IB", 0, len(entries)), *entries)
+
+
+def description(title: str) -> bytes:
+    """What players show of the book, as iTunes stores it."""
+    text = title.encode()
+    items = [
+        box(kind, box(b"data", struct.pack(">II", 1, 0), text)) for kind in (b"\xa9nam", b"\xa9alb")
+    ]
+    items.append(box(b"stik", box(b"data", struct.pack(">IIB", 21, 0, AUDIO_BOOK))))
+    owner = full_box(b"hdlr", 0, 0, bytes(4), b"mdir", b"appl", bytes(9))
+    return full_box(b"meta", 0, 0, owner, box(b"ilst", *items))
