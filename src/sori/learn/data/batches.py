@@ -14,7 +14,8 @@ from sori.learn.data.corpora import is_held_out
 
 Item = tuple[Cache, Entry]
 T = TypeVar("T")
-EXAMPLE_SECONDS = 3.0  # what is shown while training: long enough to hear, short enough to make
+HEARD_SECONDS = 1.5  # of the example for vocoders, some of which make a thousand samples a second
+SEEN_SECONDS = 6.0  # of the example for acoustic models
 
 
 class Part(NamedTuple):
@@ -116,7 +117,7 @@ class Crops:
     def example(self) -> Any:
         """The beginning of the first utterance."""
         cache, entry = self.items[0]
-        return self.cut([((cache, entry), 0)], min(entry.frames, cache.frames_in(EXAMPLE_SECONDS)))
+        return self.cut([((cache, entry), 0)], min(entry.frames, cache.frames_in(HEARD_SECONDS)))
 
     def cut(self, places: Sequence[tuple[Item, int]], frames: int) -> Any:
         """Crops of so many frames from these places, as a batch."""
@@ -213,7 +214,7 @@ class Sentences:
     def example(self) -> Any:
         """The longest utterance that is not too long."""
         cache = self.items[0][0]
-        limit = cache.frames_in(EXAMPLE_SECONDS)
+        limit = cache.frames_in(SEEN_SECONDS)
         fitting = [item for item in self.items if item[1].frames <= limit] or self.items[:1]
         return self.collate([max(fitting, key=lambda item: item[1].frames)])
 

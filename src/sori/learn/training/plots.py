@@ -13,7 +13,7 @@ from sori.learn.training import exhibits
 from sori.learn.training.progress import Row
 
 PANEL_INCHES = (4.2, 2.6)
-SMOOTH = 0.9  # share of the past in a smoothed curve
+BENDS = 10  # that a smoothed curve has room for, about
 LAST = ("rate", "frames_per_second")  # shown behind the losses
 HIDDEN = ("step", "steps_per_second", "audio_seconds_per_second", "memory_mb")
 FORMATS = ("png", "svg", "pdf")
@@ -51,9 +51,10 @@ def curve(rows: Iterable[Row], name: str) -> Curve:
 
 def smooth(values: Sequence[float]) -> list[float]:
     """Running mean that forgets, without the pull towards zero at its beginning."""
+    past = max(0.0, 1 - BENDS / max(len(values), 1))
     total, weight, means = 0.0, 0.0, []
     for value in values:
-        total, weight = SMOOTH * total + value, SMOOTH * weight + 1
+        total, weight = past * total + value, past * weight + 1
         means.append(total / weight)
     return means
 
@@ -85,14 +86,14 @@ def draw_curves(logs: Mapping[str, Sequence[Row]]) -> Figure:
     columns = min(len(names), 3)
     lines = -(-len(names) // columns)
     figure = Figure((PANEL_INCHES[0] * columns, PANEL_INCHES[1] * lines), layout="constrained")
-    grid = figure.subplots(lines, columns, squeeze=False).flat
+    grid = list(figure.subplots(lines, columns, squeeze=False).flat)
     for axes, name in zip(grid, names, strict=False):
         for number, (run, rows) in enumerate(logs.items()):
             draw_curve(axes, rows, name, run, f"C{number}")
         axes.set_title(name, fontsize="medium")
         axes.grid(alpha=0.3)
         axes.set_xlabel("step")
-    for axes in list(grid)[len(names) :]:
+    for axes in grid[len(names) :]:
         axes.remove()
     if len(logs) > 1:
         figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper center")

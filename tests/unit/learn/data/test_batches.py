@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from sori.core.errors import SoriError
-from sori.learn.data.batches import Crops, Sentences, select
+from sori.learn.data.batches import Crops, Part, Sentences, select
 from sori.learn.data.cache import Cache, prepare, write_labels
 from sori.learn.data.corpora import is_held_out, read_pipe_separated
 from sori.learn.mel import MelSpec
@@ -159,3 +159,31 @@ def test_a_cache_of_another_spectrogram_is_refused(tmp_path):
 
     with pytest.raises(SoriError, match="another MelSpec"):
         Cache(tmp_path / "cache", MelSpec(bins=100))
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_the_parts_of_a_batch_are_its_items_dealt_out(cache, count):
+    crops = Crops(items(cache), SourceFilterBatch, 20, 3, 0)
+    sentences = Sentences(items(cache), AcousticBatch, SYMBOLS, ("ann",), 1000, 0)
+
+    for batches, name in ((crops, "wave"), (sentences, "durations")):
+        parts = [Part(number, count) for number in range(count)]
+        whole = getattr(batches.at(4), name)
+        shares = [batches.share(4, part) for part in parts]
+        for part, share in zip(parts, shares, strict=True):
+            dealt = getattr(batches.at(4, part), name)
+            mine = whole[part.number :: count]
+            # A part without items has one to work on, which weighs nothing.
+            expected = mine if share else whole[:1]
+            assert torch.equal(dealt, expected[..., : dealt.shape[-1]])
+            assert not expected[..., dealt.shape[-1] :].any()
+        assert sum(shares) == pytest.approx(1)
+        assert len(batches.names(4)) == len(whole)
+
+
+def test_an_example_is_one_item_short_enough_to_be_made(cache):
+    crops = Crops(items(cache), SourceFilterBatch, 20, 3, 0)
+    sentences = Sentences(items(cache), AcousticBatch, SYMBOLS, ("ann",), 1000, 0)
+
+    assert crops.example().wave.shape[0] == sentences.example().mel.shape[0] == 1
+    assert crops.example().wave.shape[1] <= 1.5 * 24000

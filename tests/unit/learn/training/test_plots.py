@@ -47,10 +47,10 @@ def test_curves_hold_the_logged_numbers_and_the_held_out_ones():
     figure = draw_curves({"voice": ROWS})
 
     titles = [axes.get_title() for axes in figure.axes]
-    assert titles == ["model/mel", "model/norm", "rate"]
+    assert titles == ["model/mel", "model/norm", "rate"]  # and no panel without a curve
     logged, smoothed, judged = figure.axes[0].lines
     assert logged.get_xydata().tolist() == [[100, 2], [200, 1]]
-    assert smoothed.get_ydata()[-1] == pytest.approx((0.9 * 2 + 1) / 1.9)
+    assert smoothed.get_ydata().tolist() == [2, 1]  # too few to be smoothed
     assert judged.get_xydata().tolist() == [[200, 1.2]]
 
 
@@ -80,8 +80,25 @@ def test_steps_that_a_resumed_run_did_again_count_once():
     assert curve(again, "model/mel") == ([100.0, 200.0], [3.0, 1.0])
 
 
+def test_no_panel_stays_empty():
+    rows = [row | {"model/pitch": 1.0} for row in ROWS]
+
+    figure = draw_curves({"voice": rows})
+
+    assert len(figure.axes) == 4  # of two lines with three each
+
+
 def test_a_smoothed_constant_stays_constant():
     np.testing.assert_allclose(smooth([2.0] * 50), 2.0)
+
+
+def test_smoothing_takes_the_noise_away_and_leaves_the_level():
+    noise = np.random.default_rng(0).normal(3.0, 1.0, 1000)
+
+    smoothed = smooth(noise.tolist())
+
+    assert np.std(smoothed[100:]) < 0.2 * np.std(noise)
+    assert np.mean(smoothed) == pytest.approx(3.0, abs=0.1)
 
 
 def test_a_line_that_a_kill_cut_off_is_left_out(run):
