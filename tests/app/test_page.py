@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import math
+import re
 import shutil
 import socket
 import subprocess
@@ -149,6 +151,44 @@ def test_a_text_is_spoken_drawn_and_offered(page):
         ".data.some(value => value)"
     )
     assert not page.run("return !document.querySelector('#error').hidden")
+
+
+def test_the_mel_picture_shows_the_pitch_of_a_tone(page):
+    """The bin of a pure tone is the strongest of its column."""
+    strongest = page.ask(
+        "POST",
+        "/execute/async",
+        script="""
+        const done = arguments[arguments.length - 1];
+        import("/static/mel.js").then(({ column, BINS }) => {
+          const tone = Int16Array.from({ length: 1024 }, (_, at) =>
+            12000 * Math.sin(2 * Math.PI * 1000 * at / 24000));
+          const bins = column(tone);
+          done([bins.indexOf(Math.max(...bins)), BINS]);
+        });
+        """,
+        args=[],
+    )
+    place, bins = strongest
+
+    def mel(hertz):
+        return 2595 * math.log10(1 + hertz / 700)
+
+    assert abs(place + 1 - mel(1000) / mel(8000) * (bins + 1)) <= 1
+
+
+def test_the_mel_picture_is_drawn_and_named(page):
+    page.write("#text", "Hello from the page.")
+    page.click("#speak")
+    page.wait("!document.querySelector('#download').hidden")
+
+    label = page.run("return document.querySelector('#mel').getAttribute('aria-label')")
+    assert re.fullmatch(r"Mel spectrogram of \d+\.\d seconds of speech", label)
+    assert page.run(
+        "const mel = document.querySelector('#mel');"
+        "return mel.getContext('2d').getImageData(0, 0, mel.width, mel.height)"
+        ".data.some(value => value)"
+    )
 
 
 def test_the_end_of_the_sound_is_told(page):

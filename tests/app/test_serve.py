@@ -18,6 +18,7 @@ from tiny_voice import write_voice
 
 from sori.app.limits import Limits
 from sori.app.voice_bank import MOST_LOADED, VoiceBank
+from sori.audio import aac
 from sori.speak.voice import Voice, load
 
 SPEECH = "/v1/audio/speech"
@@ -184,7 +185,8 @@ def test_the_default_speaker_has_several_names(client, voice):
         ({"input": 5}, 400, "input"),
         ({"speed": 5}, 400, "speed"),
         ({"speed": "fast"}, 400, "speed"),
-        ({"response_format": "aac"}, 400, "response_format"),
+        ({"input": "<speak>"}, 400, None),
+        ({"input": "<speak><audio/></speak>"}, 400, None),
         ({"response_format": "doc"}, 400, "response_format"),
         ({"stream_format": "none"}, 400, "stream_format"),
         ({"timestamps": "word"}, 400, "timestamps"),
@@ -208,6 +210,31 @@ def test_a_wrong_value_is_told_by_its_name(client, changes, status, param):
     assert error["param"] == param or (param is None and error["type"] == "invalid_request_error")
 
 
+def test_aac_is_refused_where_no_encoder_is(client, monkeypatch):
+    monkeypatch.setattr(aac, "is_at_hand", lambda: False)
+
+    error = fault(client.post(SPEECH, json=order(response_format="aac")), 400)
+
+    assert error["code"] == "unsupported_format"
+
+
+@pytest.mark.skipif(not aac.is_at_hand(), reason="no ffmpeg is on this machine")
+def test_aac_comes_from_ffmpeg_where_it_is(client):
+    answer = client.post(SPEECH, json=order(input=THREE, response_format="aac"))
+
+    assert answer.headers["content-type"] == "audio/aac"
+    assert answer.content[:2] == b"\xff\xf1"
+
+
+def test_markup_is_spoken(client, bank):
+    document = '<speak>One. <break time="1s"/> <voice name="ben">Two.</voice></speak>'
+
+    answer = client.post(SPEECH, json=order(input=document))
+
+    expected = load(bank.paths["tiny"]).say(document, "ada")
+    assert len(answer.content) == 2 * len(expected.samples)
+
+
 def test_a_missing_value_is_told_by_its_name(client):
     body = order()
     del body["voice"]
@@ -229,6 +256,15 @@ def test_a_form_of_another_page_is_not_obeyed(client):
     text = json.dumps(order())
 
     fault(client.post(SPEECH, content=text, headers={"content-type": "text/plain"}), 400)
+
+
+def test_a_body_of_a_gigabyte_is_refused_unread(server):
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        head = f"POST {SPEECH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {2**30}\r\n\r\n"
+        connection.sendall(head.encode())
+
+        assert connection.recv(100).startswith(b"HTTP/1.1 413")
 
 
 def test_a_large_body_is_refused_before_it_is_read(client):

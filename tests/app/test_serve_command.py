@@ -1,6 +1,7 @@
 """`sori serve` as a process: where it listens, whom it refuses, how it ends."""
 
 import json
+import os
 import re
 import signal
 import sys
@@ -8,6 +9,7 @@ import threading
 import urllib.request
 
 import pytest
+from processes import children, wait_until_gone
 from serving import order
 
 
@@ -69,6 +71,36 @@ def test_several_processes_share_one_address(start):
     process.wait(timeout=60)
 
     assert b"Traceback" not in process.stderr.read()
+
+
+def test_a_killed_worker_is_replaced(start):
+    process = start("serve", "--port", "0", "--voice", "tiny", "--workers", "2")
+    url = address(process)
+    with urllib.request.urlopen(request(url), timeout=60) as answer:
+        assert answer.status == 200
+    before = set(children(process.pid))
+
+    for worker in before:
+        os.kill(worker, signal.SIGKILL)
+    # The socket stays open meanwhile: the connection waits for the new workers.
+    with urllib.request.urlopen(request(url), timeout=60) as answer:
+        assert answer.status == 200
+
+    assert not before & set(children(process.pid))
+
+
+def test_workers_end_with_a_killed_server(start):
+    process = start("serve", "--port", "0", "--voice", "tiny", "--workers", "2")
+    url = address(process)
+    with urllib.request.urlopen(request(url), timeout=60) as answer:
+        assert answer.status == 200
+    workers = children(process.pid)
+
+    process.kill()
+    process.wait()
+
+    assert workers
+    wait_until_gone(workers)
 
 
 @pytest.mark.parametrize(

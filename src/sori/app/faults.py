@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException as RoutingError
 from starlette.responses import Response
 
@@ -16,6 +17,27 @@ LOG = logging.getLogger("sori.serve")
 KINDS = {401: "authentication_error", 429: "rate_limit_error"}
 FAULT_OF_OURS = 500
 OUR_WORDS = "something went wrong inside the server; its log says what"
+
+
+class FaultDetails(BaseModel):
+    """What went wrong, with which parameter, and a code for programs."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class Fault(BaseModel):
+    """The body of every answer that is an error."""
+
+    error: FaultDetails
+
+
+DESCRIBED: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Fault, "description": "What was asked cannot be done."},
+    "5XX": {"model": Fault, "description": "The server could not do it, or not in time."},
+}
 
 
 class ApiError(HTTPException):

@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
 from sori.app.access import LOOPBACK, Gate
-from sori.app.faults import LOG, tell_faults
+from sori.app.faults import DESCRIBED, LOG, tell_faults
 from sori.app.limits import Desk, Limits
 from sori.app.metrics import CONTENT_TYPE, Metrics
 from sori.app.speech_api import speech_routes
@@ -54,7 +54,9 @@ class Settings:
 
 def create_app(bank: VoiceBank, settings: Settings) -> FastAPI:
     """Wrap the voices in an HTTP application."""
-    app = FastAPI(title="Sori", version=version("sori"), docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Sori", version=version("sori"), docs_url=None, redoc_url=None, responses=DESCRIBED
+    )
     desk = Desk(settings.limits)
     metrics = Metrics()
     app.add_middleware(Gate, keys=settings.keys, limits=settings.limits, metrics=metrics)

@@ -3,8 +3,8 @@
 The sound is AAC where ffmpeg is installed, else Apple Lossless, which libsndfile encodes. Chapters
 are marked twice, because players differ: by a track of titles and by Nero's list.
 
-Source: ISO/IEC 14496-12, "ISO base media file format"; Apple, "QuickTime File Format", on chapter
-lists and text media; Apple, "Core Audio Format" 1.0 and "Apple Lossless Format Description".
+Source: ISO/IEC 14496-12, "ISO base media file format", 14496-1 and -14 on AAC in it; Apple,
+"QuickTime File Format", on chapter lists and text media.
 """
 
 import os
@@ -13,173 +13,19 @@ from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from sori.audio import aac
-from sori.audio.files import BLOCK_SAMPLES, failure, to_pcm16, writable_place
+from sori.audio.files import failure, writable_place
+from sori.audio.packets import Aac, Lossless, Packet, Source
 
-ALAC_SAMPLES, AAC_SAMPLES = 4096, 1024
-# Samples that ffmpeg's AAC encoder puts in front of the sound.
-AAC_PRIMING = 1024
 CHUNK_PACKETS = 64
 MOST_LISTED = 255  # chapters in Nero's list, which counts them in one byte
 AUDIO_TRACK, TITLE_TRACK = 1, 2
 UNITY = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 UNDETERMINED = 0x55C4  # the language "und", five bits a letter
 AUDIO_BOOK = 2  # iTunes' kind of media
-
-
-class Packet(NamedTuple):
-    """Encoded sound and the samples it holds."""
-
-    data: bytes
-    samples: int
-
-
-@runtime_checkable
-class Source(Protocol):
-    """Makes packets of samples."""
-
-    priming: int
-
-    def push(self, samples: np.ndarray) -> Iterator[Packet]: ...
-
-    def pause(self) -> Iterator[Packet]:
-        """What can be handed on at the end of a chapter."""
-        ...
-
-    def finish(self) -> Iterator[Packet]: ...
-
-    def entry(self) -> bytes:
-        """The sample description."""
-        ...
-
-    def close(self) -> None: ...
-
-
-class Lossless:
-    """Apple Lossless, taken out of the CAF files that libsndfile writes, one for each chapter."""
-
-    priming = 0
-
-    def __init__(self, beside: Path, sample_rate: int):
-        self.part = beside.with_name(f".sori-{os.urandom(6).hex()}.part")
-        self.sample_rate = sample_rate
-        self.cookie = b""
-        self.file = None
-
-    def push(self, samples: np.ndarray) -> Iterator[Packet]:
-        import soundfile
-
-        if self.file is None:
-            self.file = soundfile.SoundFile(
-                self.part, "w", self.sample_rate, 1, subtype="ALAC_16", format="CAF"
-            )
-        pcm = to_pcm16(samples)
-        for start in range(0, len(pcm), BLOCK_SAMPLES):
-            self.file.write(pcm[start : start + BLOCK_SAMPLES])
-        return iter(())
-
-    def pause(self) -> Iterator[Packet]:
-        if self.file is None:
-            return
-        self.file.close()
-        self.file = None
-        with self.part.open("rb") as caf:
-            self.cookie, sizes, total = caf_tables(caf)
-            for size in sizes:
-                yield Packet(caf.read(size), min(ALAC_SAMPLES, total))
-                total -= ALAC_SAMPLES
-        self.part.unlink()
-
-    finish = pause
-
-    def entry(self) -> bytes:
-        return sound_entry(b"alac", self.sample_rate, full_box(b"alac", 0, 0, self.cookie))
-
-    def close(self) -> None:
-        if self.file is not None:
-            self.file.close()
-        self.part.unlink(missing_ok=True)
-
-
-def caf_tables(caf: BinaryIO) -> tuple[bytes, list[int], int]:
-    """Decoder settings, sizes of the packets and number of samples; the file stands at the data."""
-    chunks: dict[bytes, tuple[int, int]] = {}
-    caf.seek(8)
-    while b"data" not in chunks:  # the last one
-        kind, size = struct.unpack(">4sq", caf.read(12))
-        chunks[kind] = (caf.tell(), size)
-        caf.seek(size, os.SEEK_CUR)
-    cookie = chunk(caf, chunks[b"kuki"])
-    table = chunk(caf, chunks[b"pakt"])
-    number, valid = struct.unpack_from(">qq", table)
-    sizes: list[int] = []
-    value = 0
-    for byte in table[24:]:
-        value = value << 7 | byte & 0x7F
-        if byte < 0x80:
-            sizes.append(value)
-            value = 0
-    caf.seek(chunks[b"data"][0] + 4)  # behind the count of edits
-    return cookie, sizes[:number], valid
-
-
-def chunk(caf: BinaryIO, place: tuple[int, int]) -> bytes:
-    at, size = place
-    caf.seek(at)
-    return caf.read(size)
-
-
-class Aac:
-    """AAC from ffmpeg, its ADTS headers taken off."""
-
-    priming = AAC_PRIMING
-
-    def __init__(self, sample_rate: int):
-        self.sample_rate = sample_rate
-        self.encoder = aac.AacEncoder(sample_rate)
-        self.waiting = b""
-        self.config = b""
-
-    def push(self, samples: np.ndarray) -> Iterator[Packet]:
-        self.waiting += self.encoder.push(samples)
-        return self.packets()
-
-    def pause(self) -> Iterator[Packet]:
-        return iter(())
-
-    def finish(self) -> Iterator[Packet]:
-        self.waiting += self.encoder.finish()
-        return self.packets()
-
-    def packets(self) -> Iterator[Packet]:
-        at = 0
-        while len(self.waiting) >= at + 7:
-            head = self.waiting[at : at + 7]
-            size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
-            if len(self.waiting) < at + size:
-                break
-            # Kind of object, rate and channels, as the decoder's settings hold them.
-            kind, rate, channels = (head[2] >> 6) + 1, head[2] >> 2 & 15, head[3] >> 6
-            self.config = struct.pack(">H", kind << 11 | rate << 7 | channels << 3)
-            start = at + (7 if head[1] & 1 else 9)
-            yield Packet(self.waiting[start : at + size], AAC_SAMPLES)
-            at += size
-        self.waiting = self.waiting[at:]
-
-    def entry(self) -> bytes:
-        decoder = descriptor(5, self.config)
-        rates = struct.pack(">II", aac.BITS_PER_SECOND, aac.BITS_PER_SECOND)
-        # 0x40 is MPEG-4 audio, 0x15 an audio stream; the buffer's size is left open.
-        stream = descriptor(4, b"\x40\x15\0\0\0" + rates + decoder)
-        elementary = descriptor(3, b"\0\0\0" + stream + descriptor(6, b"\x02"))
-        return sound_entry(b"mp4a", self.sample_rate, full_box(b"esds", 0, 0, elementary))
-
-    def close(self) -> None:
-        self.encoder.close()
 
 
 class Track:
@@ -313,7 +159,7 @@ class M4bWriter:
             track_header(AUDIO_TRACK, self.samples, 7),
             edits,
             marks,
-            self.media(self.sound, b"soun", self.source.entry(), CHUNK_PACKETS),
+            self.media(self.sound, b"soun", sound_entry(self.source, rate), CHUNK_PACKETS),
         )
         titles = box(
             b"trak",
@@ -384,10 +230,16 @@ def edit_list(samples: int, priming: int) -> bytes:
     return box(b"edts", full_box(b"elst", 1, 0, entry))
 
 
-def sound_entry(kind: bytes, sample_rate: int, settings: bytes) -> bytes:
+def sound_entry(source: Source, sample_rate: int) -> bytes:
     """A description of mono sound, 16 bits a sample."""
     head = struct.pack(">6xHQHHII", 1, 0, 1, 16, 0, sample_rate << 16)
-    return box(kind, head, settings)
+    if source.kind == b"alac":
+        return box(source.kind, head, full_box(b"alac", 0, 0, source.settings()))
+    rates = struct.pack(">II", aac.BITS_PER_SECOND, aac.BITS_PER_SECOND)
+    # 0x40 is MPEG-4 audio, 0x15 an audio stream; the size of its buffer is left open.
+    decoder = descriptor(4, b"\x40\x15\0\0\0" + rates + descriptor(5, source.settings()))
+    stream = descriptor(3, b"\0\0\0" + decoder + descriptor(6, b"\x02"))
+    return box(source.kind, head, full_box(b"esds", 0, 0, stream))
 
 
 def title_entry() -> bytes:

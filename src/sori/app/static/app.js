@@ -1,11 +1,13 @@
 // The page: asks this server for speech and plays it while the rest is still being made.
 
+import { Mel } from "/static/mel.js";
 import { drawWave, Peaks } from "/static/wave.js";
 import { Player, wavFile } from "/static/player.js";
 
 const at = (id) => document.getElementById(id);
 const form = at("form");
 const wave = at("wave");
+const picture = at("mel");
 
 let asking = null;
 let player = null;
@@ -68,20 +70,24 @@ function order() {
   };
 }
 
-function show(peaks, seconds) {
-  const label = `Waveform of ${seconds.toFixed(1)} seconds of speech`;
-  wave.setAttribute("aria-label", label);
+function show(peaks, mel) {
+  const seconds = `${peaks.seconds.toFixed(1)} seconds of speech`;
+  wave.setAttribute("aria-label", `Waveform of ${seconds}`);
   drawWave(wave, peaks.columns(wave.width));
+  picture.setAttribute("aria-label", `Mel spectrogram of ${seconds}`);
+  mel.draw(picture);
 }
 
-function clearWave() {
-  wave.setAttribute("aria-label", "No speech yet");
+function clearPictures() {
+  for (const each of [wave, picture]) each.setAttribute("aria-label", "No speech yet");
   drawWave(wave, []);
+  new Mel().draw(picture);
 }
 
 async function receive(response, signal) {
   const pieces = [];
   const peaks = new Peaks();
+  const mel = new Mel();
   const reader = response.body.getReader();
   // A chunk may end in the midst of a sample.
   let odd = new Uint8Array(0);
@@ -97,7 +103,8 @@ async function receive(response, signal) {
     pieces.push(samples);
     player.push(samples);
     peaks.push(samples);
-    show(peaks, peaks.seconds);
+    mel.push(samples);
+    show(peaks, mel);
     say(`Speaking: ${peaks.seconds.toFixed(1)} s so far`);
   }
   return { pieces, peaks };
@@ -118,7 +125,7 @@ async function speak(event) {
     at("stop").disabled = true;
     say("Done.");
   });
-  clearWave();
+  clearPictures();
   at("stop").disabled = false;
   at("download").hidden = true;
   say("Waiting for the first sentence");
