@@ -47,6 +47,57 @@ def sources() -> Iterator[str]:
             yield from (f"- {tag}: {' '.join(text.split())}" for tag, text in found)
 
 
+def density_tables(found: dict) -> Iterator[str]:
+    """What `sori lab density` measured, a table for each kind of pictures."""
+    for pictures in found["collections"]:
+        height, width = pictures["size"]
+        yield (
+            f"**{pictures['pictures']}**: {pictures['training']} pictures of {height} × {width} in "
+            f"{pictures['levels']} levels, {found['steps']} steps each, judged by "
+            f"{pictures['held_out']} others.\n"
+        )
+        yield "| model | bits per dimension | parameters | training | one sample |"
+        yield "| --- | --- | --- | --- | --- |"
+        for model in sorted(pictures["models"], key=lambda model: model["bits"]):
+            ways = "; ".join(f"{way}: {ms:g} ms" for way, ms in model["milliseconds_each"].items())
+            yield (
+                f"| {model['model']} | {'' if model['is_exact'] else '≤ '}{model['bits']:.3f} "
+                f"| {model['parameters'] // 1000} k | {model['training_seconds']:.0f} s | {ways} |"
+            )
+        yield f"| frequencies of the levels alone | {pictures['bits_of_frequencies']} | | | |"
+        yield f"| the number of levels alone | {pictures['bits_of_levels']} | | | |\n"
+
+
+def tacotron2_tables(found: dict) -> Iterator[str]:
+    """What `benchmarks/tacotron2.py` measured."""
+    aligned = found["alignment"]
+    yield (
+        f"Of the attention, {aligned['near']:.1%} lies within two phonemes of the one that sounds "
+        f"({aligned['steps']} steps of held-out sentences). The post-net brings the error of the "
+        f"log mel from {aligned['mel_error_before_postnet']} to {aligned['mel_error']}.\n"
+    )
+    yield "| attention | hard sentences | without an end | with a skip | with a repeat |"
+    yield "| --- | --- | --- | --- | --- |"
+    for name, row in found["hard_sentences"].items():
+        yield f"| {name} | {' | '.join(str(count) for count in row.values())} |"
+    times = found["real_time_factors_of_mels"]
+    lengths = next(iter(times.values()))
+    yield "\nSeconds for the mel of a second of speech, by the number of phonemes (one thread):\n"
+    yield f"| model | parameters | {' | '.join(lengths)} |"
+    yield f"| --- | --- |{' --- |' * len(lengths)}"
+    for name, row in times.items():
+        size = f"{found['parameters'][name] / 1e6:.2f} M"
+        yield f"| {name} | {size} | {' | '.join(f'{value:.4f}' for value in row.values())} |"
+    if "judged" in found:
+        yield "\n| model, sentences | word errors | DistillMOS |\n| --- | --- | --- |"
+        for name, row in found["judged"].items():
+            wer, mos = row["wer"], row["distillmos"]
+            yield (
+                f"| {name} | {wer['value']:.1f} % ({wer['low']:.1f} to {wer['high']:.1f}) "
+                f"| {mos['value']:.2f} ({mos['low']:.2f} to {mos['high']:.2f}) |"
+            )
+
+
 def fill(readme: Path, mark: str, table: str) -> None:
     text = readme.read_text(encoding="utf-8")
     between = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.S)
@@ -70,6 +121,14 @@ def main() -> None:
     for result, page, tables in (
         ("training", "train", training_table.markdown),
         ("serve", "serve", serve.markdown),
+    ):
+        measured = ROOT / "benchmarks" / "results" / f"{result}.json"
+        if measured.exists():
+            rows = tables(json.loads(measured.read_text(encoding="utf-8")))
+            fill(ROOT / "docs" / f"{page}.md", result, "\n".join(rows) + "\n")
+    for result, page, tables in (
+        ("density", "generative-models", density_tables),
+        ("tacotron2", "models/tacotron2", tacotron2_tables),
     ):
         measured = ROOT / "benchmarks" / "results" / f"{result}.json"
         if measured.exists():

@@ -193,11 +193,13 @@ def add_commands_of_the_learning_half() -> None:
     """Join the commands that have files of their own; they too import PyTorch only when run."""
     from sori.app.corpus_command import corpus
     from sori.app.eval_command import eval_command
+    from sori.app.lab_command import lab
     from sori.app.train_command import plot, train
 
     app.command()(train)
     app.command()(plot)
     app.add_typer(corpus, name="corpus")
+    app.add_typer(lab, name="lab")
     app.command("eval")(learning_half()(eval_command))
 
 

@@ -12,6 +12,7 @@ from sori.learn.data.batches import Batches, Crops, Sentences, select
 from sori.learn.data.cache import Cache, prepare
 from sori.learn.data.corpora import read_corpus
 from sori.learn.data.lexicon import Words, read_words
+from sori.learn.data.pictures import Pictures, pictures_of
 from sori.learn.mel import MelSpec
 
 
@@ -65,6 +66,8 @@ def make_source(spec: Spec, recipe: Any, places: Any) -> Source:
     config: Any = TypeAdapter(spec.config).validate_python(recipe.config)
     if hasattr(config, "letters"):
         return word_source(spec, recipe, config)
+    if hasattr(config, "colours"):
+        return picture_source(spec, recipe, config, places)
     caches = open_caches(places.corpora, places.cache, recipe.data, config.mel)
     if not caches:
         raise SoriError("data.corpora is empty; name a folder of the corpora folder")
@@ -84,6 +87,17 @@ def word_source(spec: Spec, recipe: Any, config: Any) -> Source:
     held_out = Words(words, spec.batch, config, size, held_out=True)
     notes = {"corpora": ["lexicon"], "words": len(training.words)}
     return Source(training, held_out, notes)
+
+
+def picture_source(spec: Spec, recipe: Any, config: Any, places: Any) -> Source:
+    """Patches of spectrograms, or digits where no corpus is named."""
+    caches = open_caches(places.corpora, places.cache, recipe.data, MelSpec())
+    size, seed = recipe.data.batch, recipe.training.seed
+    training, held_out = (
+        Pictures(pictures_of(caches, config.levels, part), spec.batch, size, seed)
+        for part in (False, True)
+    )
+    return Source(training, held_out, {"corpora": list(recipe.data.corpora) or ["digits"]})
 
 
 def crops(caches: list[Cache], spec: Spec, recipe: Any, config: Any, held_out: bool) -> Crops:

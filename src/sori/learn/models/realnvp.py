@@ -102,7 +102,7 @@ class MaskedCoupling(nn.Module):
     Source: section 3.4, Eq. 9.
     """
 
-    def __init__(self, network: Network, mask: Callable[[Image], Image]):
+    def __init__(self, network: Network, mask: Callable[..., Image]):
         super().__init__()
         self.network = network
         self.mask = mask
@@ -123,7 +123,7 @@ class MaskedCoupling(nn.Module):
 
 
 def couplings(
-    config: RealNVPConfig, channels: int, count: int, mask: Callable[[Image, bool], Image]
+    config: RealNVPConfig, channels: int, count: int, mask: Callable[..., Image]
 ) -> Chain:
     """Couplings under one kind of mask, which changes sides from each to the next."""
     flows: list[nn.Module] = []

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sori.core.errors import SoriError
-from sori.learn.contracts import Acoustics, Delivery, Ids, Lengths, Mel, Spec, Update
+from sori.learn.contracts import Acoustics, Delivery, Exhibit, Ids, Lengths, Mel, Spec, Update
 from sori.learn.losses import masked_mean
 from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.alignment import Durations, owners
@@ -360,7 +360,7 @@ class Tacotron2(nn.Module):
         mel_len = steps_taken * self.config.frames_per_step
         keep = length_mask(mel_len, frames.shape[2])[:, None].float()
         frames = self.postnet(frames, keep)
-        mel = (frames[:, :-2] - 1) * MEL_SCALE
+        mel = unscaled(frames[:, :-2])
         f0 = (frames[:, -2] + PITCH_CENTRE).exp() * (frames[:, -1] > 0)
         return Spoken(mel, mel_len, f0, torch.stack(alignment, dim=1), finished)
 
@@ -368,6 +368,11 @@ class Tacotron2(nn.Module):
 def scaled(mel: Mel) -> Mel:
     """Log-mels near unit range, where silence is about -2 and loud speech 1."""
     return mel / MEL_SCALE + 1
+
+
+def unscaled(x: Float[Tensor, "*B M T"]) -> Float[Tensor, "*B M T"]:
+    """Inverse of `scaled`."""
+    return (x - 1) * MEL_SCALE
 
 
 def expected_places(batch: Tacotron2Batch, per_step: int, steps: int) -> Float[Tensor, "B K"]:
@@ -443,6 +448,15 @@ class Tacotron2Task(nn.Module):
             "pitch": masked_mean((frames[:, -2] - pitch).square(), mask & voiced),
             "voiced": 0.1 * masked_mean(doubt, mask),
         }
+
+    def show(self, batch: Tacotron2Batch) -> Exhibit:
+        """The first recording, its mel made by teacher forcing, and where attention was."""
+        made = self.model.reconstruct(batch)
+        attention = made.alignment[0].T.repeat_interleave(self.config.frames_per_step, dim=1)
+        return Exhibit(
+            mels={"recording": batch.mel[0], "made": unscaled(made.after[0, :-2])},
+            alignments={"attention": attention[:, : batch.mel.shape[2]]},
+        )
 
     def stop_error(
         self, stop: Float[Tensor, "B K"], steps: Lengths, mask: Bool[Tensor, "B K"]

@@ -3,7 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from sori.core.errors import SoriError
 from sori.learn import registry
+from sori.learn.contracts import Delivery
 from sori.learn.models.tacotron2 import (
     Decoding,
     Tacotron2,
@@ -220,3 +222,26 @@ def test_where_durations_are_unknown_the_expected_place_moves_evenly():
     places = expected_places(unknown, per_step=4, steps=6)
 
     torch.testing.assert_close(places[0], (torch.arange(6) * 4 + 2) / 24)
+
+
+def test_an_exhibit_shows_attention_at_every_frame():
+    torch.manual_seed(0)
+    task = SPEC.task(SPEC.tiny).eval()
+    batch = example_batch(SPEC, items=1)
+
+    shown = task.show(batch)
+
+    frames = batch.mel.shape[2]
+    assert shown.mels["made"].shape == shown.mels["recording"].shape == batch.mel.shape[1:]
+    torch.testing.assert_close(shown.alignments["attention"].sum(dim=0), torch.ones(frames))
+
+
+def test_another_speed_is_refused(model):
+    with pytest.raises(SoriError, match="tacotron2 has no speed"):
+        model.acoustics(IDS, Delivery(torch.ones(1, 1), speed=2.0))
+
+
+def test_durations_are_the_frames_that_attention_stayed(model):
+    said = model.acoustics(IDS, Delivery(torch.ones(1, 1)))
+
+    assert int(said.durations.sum()) == said.mel.shape[2] == said.f0.shape[1]

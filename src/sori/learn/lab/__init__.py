@@ -1,0 +1,1 @@
+"""Experiments that a person starts to see how things compare."""
