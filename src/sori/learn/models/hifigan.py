@@ -97,7 +97,8 @@ class Stage(nn.Module):
 
     def forward(self, x: Frames) -> Float[Tensor, "B C_out T_up"]:
         x = self.upsample(F.leaky_relu(x, SLOPE))
-        return torch.stack([block(x) for block in self.blocks]).mean(dim=0)
+        first, *others = self.blocks
+        return sum((block(x) for block in others), start=first(x)) / len(self.blocks)
 
 
 class HiFiGAN(nn.Module):

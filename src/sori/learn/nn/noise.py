@@ -1,5 +1,6 @@
 """What chance decides before a vocoder speaks in one pass."""
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -40,7 +41,10 @@ class OnePass(Protocol):
     @property
     def noises(self) -> tuple[Chance, ...]: ...
 
-    def speak(self, mel: Mel, *drawn: Tensor) -> Wave: ...
+    @property
+    def speak(self) -> Callable[..., Wave]:
+        """Takes the mel, then one tensor for each of `noises`."""
+        ...
 
 
 def vocode(vocoder: OnePass, mel: Mel) -> Wave:
