@@ -223,6 +223,16 @@ def add_commands_of_long_work() -> None:
 add_commands_of_long_work()
 
 
+def add_commands_of_cloning() -> None:
+    """Join the commands that make a voice of a person, and that tell its speech from a person's."""
+    from sori.app import clone_command
+
+    clone_command.add_to(app)
+
+
+add_commands_of_cloning()
+
+
 def main() -> None:
     """Run the command line; faults in what the user gave are one line and exit status 2."""
     signal.signal(signal.SIGTERM, stop)

@@ -44,6 +44,8 @@ class Card:
     data: Any = None
     quality: Any = None
     trained: Any = None
+    watermark: bool = False
+    consent: Any = None
 
 
 def read_card(path: Path) -> Card:
@@ -91,6 +93,8 @@ def parse_card(raw: dict[str, Any]) -> Card:
         data=raw.get("data"),
         quality=raw.get("quality"),
         trained=raw.get("trained"),
+        watermark=raw.get("watermark", False) is True,
+        consent=raw.get("consent") or None,
     )
     check_card(card)
     return card

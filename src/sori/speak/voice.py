@@ -180,6 +180,7 @@ class Voice:
     ) -> Iterator[Utterance]:
         rest_seconds = 0.0
         begun = False
+        position = 0  # samples spoken so far: pieces marked in step bear one mark
         skipped: list[str] = []
         for sentence in sentences:
             delivery = sentence.delivery
@@ -198,7 +199,9 @@ class Voice:
             for piece in cut:
                 made = self.utter(piece.phonemes, way, rest_seconds, delivery.gain_db)
                 words = word_timings(made.symbols, labels)
-                yield replace(made, text=sentence.text, skipped=unread, words=words)
+                audio = self.marked(made.audio, position)
+                position += len(audio.samples)
+                yield replace(made, audio=audio, text=sentence.text, skipped=unread, words=words)
                 rest_seconds = rest_between(piece.pause_seconds / way.speed)
                 begun, unread = True, ()
         if not begun:
@@ -229,6 +232,12 @@ class Voice:
                 phonemes, ends.clip(len(rest), len(samples)), self.card.sample_rate
             ),
         )
+
+    def marked(self, audio: Audio, position: int) -> Audio:
+        """The sound as this voice may give it away: cloned voices mark what they speak."""
+        if not self.card.watermark:
+            return audio
+        return Audio(mark(audio.samples, audio.sample_rate, position), audio.sample_rate)
 
     def known(self, phonemes: str) -> tuple[str, tuple[str, ...]]:
         """The phonemes that the voice has, and the names of those that it lacks."""

@@ -55,6 +55,8 @@ class VoiceCard:
     limits: str = ""
     quality: dict[str, float] = field(default_factory=dict)
     trained: str = ""
+    watermark: bool = False  # whether all that it speaks bears the mark of sori.audio.watermark
+    consent: dict[str, str] = field(default_factory=dict)  # of the person who was cloned
 
 
 def read_voice_card(path: Path) -> VoiceCard:
@@ -183,6 +185,13 @@ def export(
             does not say the same as the networks.
     """
     acoustic, vocoder = registry.load(acoustic_path), registry.load(vocoder_path)
+    return join(acoustic, vocoder, read_voice_card(card_path), out, precision)
+
+
+def join(
+    acoustic: nn.Module, vocoder: nn.Module, card: VoiceCard, out: Path, precision: str = "int8"
+) -> dict[str, float]:
+    """Join two networks into one voice file; see `export`."""
     if not isinstance(acoustic, ConvFastSpeech2) or not isinstance(vocoder, SourceFilter):
         raise SoriError(
             f"a voice is made of a fastspeech2_conv and a source_filter checkpoint, "
@@ -192,13 +201,13 @@ def export(
         voice = JoinedVoice(acoustic, vocoder).eval()
     except ValueError as error:
         raise SoriError(str(error)) from error
-    card = full_card(read_voice_card(card_path), voice)
+    described = full_card(card, voice)
     with tempfile.TemporaryDirectory(dir=out.resolve().parent) as folder:
         exact = Path(folder) / "exact.onnx"
         trace(voice, exact)
         differences = compare(voice, exact, example(voice, 60), INPUTS, OUTPUTS)
         small = Path(folder) / "small.onnx"
         quantise(exact, small, precision)
-        stamp(small, card)
+        stamp(small, described)
         os.replace(small, out)
     return differences

@@ -19,7 +19,7 @@ from sori.core.errors import SoriError
 from sori.learn.nn.prunable import Structure
 
 Logits = Float[Tensor, " C"]  # log a of every channel
-OPEN_PROBABILITY = 0.99  # of a gate before it has learned anything
+OPEN_LOGIT = math.log(0.99 / 0.01)  # of a gate before it has learned anything: open 99 times in 100
 NARROWEST = 1e-6
 
 
@@ -76,9 +76,8 @@ class Gates(nn.Module):
             raise SoriError(f"unknown form of gates {form!r}; known are {', '.join(FORMS)}")
         self.form = FORMS[form]
         self.names = list(structure.sizes)
-        start = math.log(OPEN_PROBABILITY / (1 - OPEN_PROBABILITY))
         self.logits = nn.ParameterList([
-            nn.Parameter(torch.full((size,), start)) for size in structure.sizes.values()
+            nn.Parameter(torch.full((size,), OPEN_LOGIT)) for size in structure.sizes.values()
         ])
 
     def each(self) -> dict[str, Tensor]:

@@ -1,0 +1,370 @@
+"""Cloning: from recordings of a person to a small voice file that speaks like them.
+
+Every stage keeps its result in a folder beside the voice file, under a name made of all that it
+depends on, so a run that was stopped goes on where it was and a changed setting never meets an old
+result.
+
+Source: Huang et al. 2023, "Personalized Lightweight Text-to-Speech: Voice Cloning with Adaptive
+Structured Pruning", arXiv:2303.11816. The pipelines are the paper's; `ft-prune-ft` is ours.
+"""
+
+import copy
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sori.core.errors import SoriError
+from sori.learn import registry
+from sori.learn.checkpoint import load_model, save_model
+from sori.learn.cloning import recordings
+from sori.learn.cloning.order import (
+    DEFAULT_KEEP,
+    PIPELINES,
+    WEIGHTS,
+    Cloned,
+    Order,
+    Progress,
+    Tell,
+    shares_for,
+)
+from sori.learn.cloning.stages import (
+    Pace,
+    find_masks,
+    for_one,
+    magnitude_masks,
+    place,
+    tune,
+)
+from sori.learn.cloning.teaching import EchoTask, Lessons, MelCrops, imagine, sentence_ids
+from sori.learn.data.batches import Sentences
+from sori.learn.data.cache import Cache, prepare
+from sori.learn.data.corpora import Utterance
+from sori.learn.export.voice import SpeakerCard, VoiceCard, join
+from sori.learn.models.fastspeech2_conv import (
+    AcousticBatch,
+    ConvFastSpeech2,
+    ConvFastSpeech2Task,
+)
+from sori.learn.models.source_filter import SourceFilter
+from sori.learn.pruning.compact import compact, pack, unpack
+from sori.learn.pruning.task import SparseTask
+from sori.learn.training.labels import align, phonemise
+
+# Shares of all steps, and the learning rates that go with them. The paper's rates belong to stages
+# ten times as long.
+SHARES = {"place": 0.1, "tune": 0.1, "mask": 0.35, "joint": 0.8, "mend": 0.45}
+# How long the stages take beside each other, roughly, for the time that is left.
+COSTS = {
+    "listen": 1,
+    "place": 1,
+    "tune": 1,
+    "mask": 5,
+    "magnitude": 1,
+    "joint": 10,
+    "mend": 3,
+    "vocoder": 4,
+    "export": 1,
+}
+RATES = {"blend": 0.2, "tune": 2e-4, "gates": 0.2, "mend": 5e-4}
+BATCH_FRAMES = 2500
+IMAGINED_BATCH = 5
+VOCODER_CROP, VOCODER_BATCH = 48, 12
+VOCODER_RATE = 1e-3
+
+
+def work_folder(out: Path) -> Path:
+    """Where a run keeps what it has done, until it is finished and removed."""
+    return out.with_suffix(".clone")
+
+
+def clone(order: Order, tell: Tell = lambda progress: None) -> Cloned:
+    """Clone a voice; the same order resumes a run that was stopped.
+
+    Raises:
+        SoriError: the recordings cannot be used, or weights are missing.
+    """
+    return Cloning(order, tell).run()
+
+
+class Cloning:
+    """One run: its order, its folder, and the stages that it goes through."""
+
+    def __init__(self, order: Order, tell: Tell):
+        self.order = order
+        self.tell = tell
+        self.paths = {part: order.base / name for part, name in WEIGHTS.items()}
+        missing = [str(path) for path in self.paths.values() if not path.is_file()]
+        if missing:
+            raise SoriError(
+                f"the weights to start from are not there ({', '.join(missing)}); name the folder "
+                "that holds them with --base"
+            )
+        self.folder = work_folder(order.out)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SoriError(f"cannot make the folder {self.folder}: {error.strerror}") from error
+        self.seconds: dict[str, float] = {}
+        after = [stage for stage in PIPELINES[order.pipeline] if stage != "tune"]
+        self.stages = ["listen", "place", "tune", *after, "vocoder", "export"]
+        if not after:
+            self.stages.remove("vocoder")
+
+    def run(self) -> Cloned:
+        """All stages."""
+        utterances, findings = self.listen()
+        cache = self.features(utterances)
+        scores = recordings.fits(cache, self.paths["aligner"])
+        findings += recordings.unfit(scores, utterances)
+        utterances = recordings.usable(utterances, findings)
+        self.key = self.fingerprint(utterances)
+        self.batches = self.sentences(cache, utterances)
+        placed, shares = self.placed()
+        whole = self.tuned(placed)
+        small, kept = self.shrunk(placed, whole)
+        vocoder = registry.load(self.paths["vocoder"])
+        assert isinstance(vocoder, SourceFilter)
+        thin = self.thinned(vocoder, whole) if kept else vocoder
+        files = self.export({"whole": (whole, vocoder), "voice": (small, thin)}, len(utterances))
+        return Cloned(
+            files["voice"],
+            files["whole"],
+            utterances,
+            findings,
+            weights_of(small) / weights_of(placed),
+            weights_of(thin) / weights_of(vocoder),
+            shares,
+            {name: mask.nonzero()[:, 0].tolist() for name, mask in kept.items()},
+            self.seconds,
+        )
+
+    def begin(self, stage: str) -> Callable[[int, int], None]:
+        """Say that a stage begins; returns what tells how far it is."""
+        started = time.monotonic() - self.seconds.get(stage, 0.0)
+        before = sum(COSTS[each] for each in self.stages[: self.stages.index(stage)])
+        whole = sum(COSTS[each] for each in self.stages)
+
+        def told(done: int, total: int) -> None:
+            self.seconds[stage] = time.monotonic() - started
+            share = (before + COSTS[stage] * done / total) / whole
+            self.tell(Progress(stage, done, total, share))
+
+        told(0, 1)
+        return told
+
+    def listen(self) -> tuple[list[Utterance], list[recordings.Finding]]:
+        """Find the recordings and their texts, and check each."""
+        told = self.begin("listen")
+        utterances, findings = recordings.find(self.order.folder)
+        odd = recordings.odd_lengths(utterances)
+        named = {finding.file for finding in odd}
+        utterances = [u for u in utterances if u.audio.name not in named]
+        written = recordings.transcribe(utterances, self.order.whisper)
+        findings += odd + recordings.examine(written, self.order.accent)
+        told(1, 2)
+        return recordings.usable(written, findings), findings
+
+    def features(self, utterances: Sequence[Utterance]) -> Cache:
+        """The features of the recordings, with phonemes and durations."""
+        told = self.begin("listen")
+        spec = self.base_model().config.mel
+        folder = self.folder / "features"
+        prepare(list(utterances), self.order.folder, folder, spec)
+        phonemise(folder, Cache(folder, spec), self.order.accent)
+        align(folder, Cache(folder, spec), self.paths["aligner"])
+        told(2, 2)
+        return Cache(folder, spec)
+
+    def base_model(self) -> ConvFastSpeech2:
+        model = registry.load(self.paths["acoustic"])
+        if not isinstance(model, ConvFastSpeech2):
+            raise SoriError(f"{self.paths['acoustic']} is not a fastspeech2_conv")
+        return model
+
+    def sentences(self, cache: Cache, utterances: Sequence[Utterance]) -> Sentences:
+        """Batches of the usable recordings."""
+        names = {u.name for u in utterances}
+        items = [(cache, entry) for entry in cache.entries if entry.name in names]
+        symbols = self.base_model().config.symbols
+        return Sentences(items, AcousticBatch, symbols, (), BATCH_FRAMES, 0)
+
+    def fingerprint(self, utterances: Sequence[Utterance]) -> str:
+        """A name for all that the stages depend on."""
+        settings = asdict(replace(self.order, out=Path(), consent="-", name="-"))
+        said = [[u.name, u.text, u.audio.stat().st_size] for u in utterances]
+        weights = [[path.name, path.stat().st_size] for path in self.paths.values()]
+        text = json.dumps([settings, said, weights], default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def pace(self, stage: str, rates: dict[str, float]) -> Pace:
+        return Pace(max(round(SHARES[stage] * self.order.steps), 5), rates)
+
+    def keep_result(
+        self, stage: str, make: Callable[[], tuple[nn.Module, dict[str, Any]]]
+    ) -> tuple[nn.Module, dict[str, Any]]:
+        """The result of a stage, made now or kept from a run before: a network and notes on it."""
+        path = self.folder / f"{stage}-{self.key}.safetensors"
+        name = "source_filter" if stage == "vocoder" else "fastspeech2_conv"
+        if not path.is_file():
+            torch.manual_seed(0)
+            model, notes = make()
+            save_model(path, name, model.config, model, notes)
+        else:
+            self.begin(stage)(1, 1)
+        return registry.load(path), load_model(path).notes
+
+    def placed(self) -> tuple[ConvFastSpeech2, dict[str, float]]:
+        """The base model with the new speaker as a blend of those it knows."""
+
+        def make() -> tuple[nn.Module, dict[str, Any]]:
+            base = self.base_model()
+            task = self.task(for_one(base, self.order.name))
+            pace = self.pace("place", {"blend": RATES["blend"]})
+            known = base.speakers.weight.detach()
+            shares = place(task, known, self.batches.at, pace, self.begin("place"))
+            named = dict(zip(base.config.speakers, shares.tolist(), strict=True))
+            return task.model, {"blend": {n: s for n, s in named.items() if s > 0.005}}
+
+        model, notes = self.keep_result("place", make)
+        assert isinstance(model, ConvFastSpeech2)
+        return model, notes["blend"]
+
+    def task(self, model: ConvFastSpeech2) -> ConvFastSpeech2Task:
+        """The task of a model, whose weights may move."""
+        with torch.device("meta"):
+            task = ConvFastSpeech2Task(model.config)
+        task.model = model.requires_grad_(True)
+        return task
+
+    def tuned(self, placed: ConvFastSpeech2) -> ConvFastSpeech2:
+        """The whole network, fine-tuned: the voice before pruning, and the teacher."""
+
+        def make() -> tuple[nn.Module, dict[str, Any]]:
+            task = self.task(copy.deepcopy(placed))
+            pace = self.pace("tune", {"model": RATES["tune"]})
+            tune(task, self.batches.at, pace, self.begin("tune"))
+            return task.model, {}
+
+        model, _ = self.keep_result("tune", make)
+        assert isinstance(model, ConvFastSpeech2)
+        return model
+
+    def shrunk(
+        self, placed: ConvFastSpeech2, whole: ConvFastSpeech2
+    ) -> tuple[ConvFastSpeech2, dict[str, Tensor]]:
+        """What the pipeline makes of the network, and the channels that stay."""
+        steps = PIPELINES[self.order.pipeline]
+        if steps == ("tune",):
+            return whole, {}
+        lessons = Lessons(self.batches.at, self.imagined(whole), IMAGINED_BATCH)
+        start = whole if steps[0] == "tune" else placed
+        how = next(step for step in steps if step in ("mask", "joint", "magnitude"))
+
+        def masks() -> tuple[nn.Module, dict[str, Any]]:
+            task = self.task(copy.deepcopy(start))
+            sparse = SparseTask(task, "model", self.order.form, how == "joint", "expected")
+            keep, told = self.keeps()[0], self.begin(how)
+            if how == "magnitude":
+                kept = magnitude_masks(sparse, keep or DEFAULT_KEEP)
+            else:
+                pace = self.pace(how, {"gates": RATES["gates"], "model": RATES["tune"]})
+                kept = find_masks(sparse, lessons.at, pace, keep, told)
+            return compact(task.model, kept), {"kept": pack(kept)}
+
+        cut, notes = self.keep_result(how, masks)
+        kept = unpack(notes["kept"], placed.structure())
+        if "mend" not in steps:
+            assert isinstance(cut, ConvFastSpeech2)
+            return cut, kept
+
+        def mended() -> tuple[nn.Module, dict[str, Any]]:
+            assert isinstance(cut, ConvFastSpeech2)
+            task = self.task(cut)
+            pace = self.pace("mend", {"model": RATES["mend"]})
+            tune(task, lessons.at, pace, self.begin("mend"))
+            return task.model, notes
+
+        model, _ = self.keep_result("mend", mended)
+        assert isinstance(model, ConvFastSpeech2)
+        return model, kept
+
+    def keeps(self) -> tuple[float | None, float]:
+        """Shares of the weights that stay, of the acoustic model and of the vocoder."""
+        if self.order.max_mb is None:
+            return self.order.keep, self.order.vocoder_keep
+        vocoder = registry.load(self.paths["vocoder"])
+        return shares_for(self.order.max_mb, weights_of(self.base_model()), weights_of(vocoder))
+
+    def imagined(self, whole: ConvFastSpeech2) -> list[dict[str, Tensor]]:
+        """Sentences that the whole network says."""
+        ids = sentence_ids(whole.config.symbols, self.order.accent, self.order.imagined)
+        return [imagine(whole, row) for row in ids]
+
+    def thinned(self, vocoder: SourceFilter, whole: ConvFastSpeech2) -> SourceFilter:
+        """The vocoder, pruned to what this voice needs of it; it learns from itself."""
+
+        def make() -> tuple[nn.Module, dict[str, Any]]:
+            rows = self.imagined(whole) or [
+                {"mel": batch.mel[0][:, : int(batch.mel_len[0])], "f0": batch.f0[0]}
+                for batch in map(self.batches.at, range(self.batches.per_pass))
+            ]
+            crops = MelCrops(rows, VOCODER_CROP, VOCODER_BATCH)
+            task = EchoTask(copy.deepcopy(vocoder).requires_grad_(True))
+            steps = max(self.order.steps // 3, 5)
+            told = self.begin("vocoder")
+            pace = Pace(steps, {"gates": RATES["gates"]})
+            sparse = SparseTask(task, "generator", self.order.form, penalty="expected")
+            kept = find_masks(
+                sparse, crops.at, pace, self.keeps()[1], lambda done, _: told(done, 2 * steps)
+            )
+            small = compact(task.generator, kept)
+            assert isinstance(small, SourceFilter)
+            task.generator = small
+            pace = Pace(steps, {"generator": VOCODER_RATE})
+            tune(task, crops.at, pace, lambda done, _: told(steps + done, 2 * steps))
+            return small, {"kept": pack(kept)}
+
+        model, _ = self.keep_result("vocoder", make)
+        assert isinstance(model, SourceFilter)
+        return model
+
+    def export(
+        self, networks: dict[str, tuple[ConvFastSpeech2, SourceFilter]], count: int
+    ) -> dict[str, Path]:
+        """Write the voice file, and the unpruned one into the work folder."""
+        told = self.begin("export")
+        places = {"voice": self.order.out, "whole": self.folder / "whole.onnx"}
+        for done, (which, (acoustic, vocoder)) in enumerate(networks.items()):
+            join(acoustic, vocoder, self.card(count), places[which])
+            told(done + 1, len(networks))
+        return places
+
+    def card(self, count: int) -> VoiceCard:
+        """What the voice says of itself."""
+        order = self.order
+        licence = f"personal: for those whom {order.name} allows"
+        data = f"{count} recordings of {order.name}"
+        return VoiceCard(
+            name=order.name,
+            language="en",
+            licence=licence,
+            default_speaker=order.name,
+            speakers=(SpeakerCard(order.name, "a cloned voice", order.accent, licence, data),),
+            data=f"{data}; adapted from Sori's English voice",
+            limits="Cloned from a few recordings. All that it speaks bears a watermark.",
+            trained=date.today().isoformat(),
+            watermark=True,
+            consent={"statement": order.consent, "recorded": date.today().isoformat()},
+        )
+
+
+def weights_of(model: nn.Module) -> int:
+    return sum(weight.numel() for weight in model.parameters())

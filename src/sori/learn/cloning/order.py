@@ -1,0 +1,114 @@
+"""What to clone and how, and what comes of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from sori.core.errors import SoriError
+from sori.learn.cloning.recordings import Finding
+from sori.learn.data.corpora import Utterance
+
+# What a pipeline does with the acoustic model once the speaker has a place among the known ones.
+PIPELINES = {
+    "ft-prune-ft": ("tune", "mask", "mend"),
+    "prune-ft": ("mask", "mend"),
+    "ft-prune": ("tune", "mask"),
+    "joint": ("joint",),
+    "prune": ("mask",),
+    "magnitude-ft": ("magnitude", "mend"),
+    "ft": ("tune",),
+}
+IMAGINED_SENTENCES = 120
+DEFAULT_STEPS = 600
+DEFAULT_KEEP, VOCODER_KEEP = 0.14, 0.4
+BYTES_PER_WEIGHT, BYTES_BESIDE = 1.1, 250_000  # of an int8 voice file
+WEIGHTS = {
+    "acoustic": "fastspeech2-english.safetensors",
+    "vocoder": "source-filter-english-tuned.safetensors",
+    "aligner": "aligner-english.safetensors",
+}
+
+
+class Progress(NamedTuple):
+    """Where a run is: the stage, steps done of how many, and the share of the whole run."""
+
+    stage: str
+    done: int
+    total: int
+    share: float
+
+
+Tell = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to clone and how.
+
+    Args:
+        folder: of the recordings.
+        base: folder with the weights of the multi-speaker voice, `WEIGHTS`.
+        consent: what was said of the speaker's agreement; it is written into the voice's card.
+        keep: the share of the acoustic model's weights that stay; None lets the paper's loss say.
+        vocoder_keep: the same of the vocoder's.
+        max_mb: instead of both, the most megabytes of the voice file.
+        form: of the gates, "stretched" (the paper) or "soft" (its release).
+        steps: of all stages of the acoustic model together.
+        imagined: sentences that the whole network says to teach the pruned one; 0 is the paper.
+    """
+
+    folder: Path
+    name: str
+    out: Path
+    base: Path
+    consent: str
+    accent: str = "us"
+    pipeline: str = "ft-prune-ft"
+    keep: float | None = DEFAULT_KEEP
+    vocoder_keep: float = VOCODER_KEEP
+    max_mb: float | None = None
+    form: str = "stretched"
+    steps: int = DEFAULT_STEPS
+    imagined: int = IMAGINED_SENTENCES
+    whisper: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.pipeline not in PIPELINES:
+            known = ", ".join(PIPELINES)
+            raise SoriError(f"there is no pipeline {self.pipeline!r}; known are {known}")
+        for what, share in (("keep", self.keep), ("vocoder keep", self.vocoder_keep)):
+            if share is not None and not 0.02 <= share <= 1:
+                raise SoriError(f"{what} {share:g} is out of range; give 0.02 to 1")
+        if self.steps < 20:
+            raise SoriError(f"{self.steps} steps are too few; give at least 20")
+        if not self.consent:
+            raise SoriError("a voice is cloned only with the speaker's consent; say so")
+
+
+@dataclass(frozen=True)
+class Cloned:
+    """A finished clone: its file, the unpruned voice to compare with, and what was learned."""
+
+    voice: Path
+    whole_voice: Path
+    recordings: list[Utterance]
+    findings: list[Finding]
+    density: float
+    vocoder_density: float
+    known_speakers: dict[str, float]
+    kept: dict[str, list[int]]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def shares_for(max_mb: float, weights: int, vocoder_weights: int) -> tuple[float, float]:
+    """Shares of acoustic model and vocoder for a voice file of at most so many megabytes.
+
+    Raises:
+        SoriError: no voice is so small.
+    """
+    room = (max_mb * 1e6 - BYTES_BESIDE) / BYTES_PER_WEIGHT
+    scale = room / (DEFAULT_KEEP * weights + VOCODER_KEEP * vocoder_weights)
+    if scale < 0.25:
+        raise SoriError(f"no voice fits in {max_mb:g} MB; give 1 MB or more")
+    return min(DEFAULT_KEEP * scale, 1.0), min(VOCODER_KEEP * scale, 1.0)
