@@ -27,6 +27,7 @@ from sori.learn.checkpoint import load_model, save_model
 from sori.learn.cloning import recordings
 from sori.learn.cloning.order import (
     DEFAULT_KEEP,
+    IMAGINED_SENTENCES,
     PIPELINES,
     WEIGHTS,
     Cloned,
@@ -60,7 +61,7 @@ from sori.learn.training.labels import align, phonemise
 
 # Shares of all steps, and the learning rates that go with them. The paper's rates belong to stages
 # ten times as long.
-SHARES = {"place": 0.1, "tune": 0.1, "mask": 0.35, "joint": 0.8, "mend": 0.45}
+SHARES = {"place": 0.1, "tune": 0.1, "mask": 0.35, "foreign": 0.35, "joint": 0.8, "mend": 0.45}
 # How long the stages take beside each other, roughly, for the time that is left.
 COSTS = {
     "listen": 1,
@@ -68,6 +69,7 @@ COSTS = {
     "tune": 1,
     "mask": 5,
     "magnitude": 1,
+    "foreign": 5,
     "joint": 10,
     "mend": 3,
     "vocoder": 4,
@@ -125,7 +127,7 @@ class Cloning:
         scores = recordings.fits(cache, self.paths["aligner"])
         findings += recordings.unfit(scores, utterances)
         utterances = recordings.usable(utterances, findings)
-        self.key = self.fingerprint(utterances)
+        self.used = utterances
         self.batches = self.sentences(cache, utterances)
         placed, shares = self.placed()
         whole = self.tuned(placed)
@@ -196,12 +198,14 @@ class Cloning:
         symbols = self.base_model().config.symbols
         return Sentences(items, AcousticBatch, symbols, (), BATCH_FRAMES, 0)
 
-    def fingerprint(self, utterances: Sequence[Utterance]) -> str:
-        """A name for all that the stages depend on."""
-        settings = asdict(replace(self.order, out=Path(), consent="-", name="-"))
+    def key(self, stage: str, utterances: Sequence[Utterance]) -> str:
+        """A name for all that a stage depends on; pipelines share what comes before pruning."""
+        order = asdict(replace(self.order, out=Path(), consent="-", name="-"))
+        if stage in ("place", "tune"):
+            order = {name: order[name] for name in ("accent", "steps")}
         said = [[u.name, u.text, u.audio.stat().st_size] for u in utterances]
         weights = [[path.name, path.stat().st_size] for path in self.paths.values()]
-        text = json.dumps([settings, said, weights], default=str)
+        text = json.dumps([order, said, weights], default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def pace(self, stage: str, rates: dict[str, float]) -> Pace:
@@ -211,7 +215,7 @@ class Cloning:
         self, stage: str, make: Callable[[], tuple[nn.Module, dict[str, Any]]]
     ) -> tuple[nn.Module, dict[str, Any]]:
         """The result of a stage, made now or kept from a run before: a network and notes on it."""
-        path = self.folder / f"{stage}-{self.key}.safetensors"
+        path = self.folder / f"{stage}-{self.key(stage, self.used)}.safetensors"
         name = "source_filter" if stage == "vocoder" else "fastspeech2_conv"
         if not path.is_file():
             torch.manual_seed(0)
@@ -264,22 +268,12 @@ class Cloning:
         steps = PIPELINES[self.order.pipeline]
         if steps == ("tune",):
             return whole, {}
-        lessons = Lessons(self.batches.at, self.imagined(whole), IMAGINED_BATCH)
+        imagined = self.imagined(whole) if self.order.imagined else []
+        lessons = Lessons(self.batches.at, imagined, IMAGINED_BATCH)
         start = whole if steps[0] == "tune" else placed
-        how = next(step for step in steps if step in ("mask", "joint", "magnitude"))
+        how = next(step for step in steps if step not in ("tune", "mend"))
 
-        def masks() -> tuple[nn.Module, dict[str, Any]]:
-            task = self.task(copy.deepcopy(start))
-            sparse = SparseTask(task, "model", self.order.form, how == "joint", "expected")
-            keep, told = self.keeps()[0], self.begin(how)
-            if how == "magnitude":
-                kept = magnitude_masks(sparse, keep or DEFAULT_KEEP)
-            else:
-                pace = self.pace(how, {"gates": RATES["gates"], "model": RATES["tune"]})
-                kept = find_masks(sparse, lessons.at, pace, keep, told)
-            return compact(task.model, kept), {"kept": pack(kept)}
-
-        cut, notes = self.keep_result(how, masks)
+        cut, notes = self.keep_result(how, lambda: self.masked(how, start, lessons))
         kept = unpack(notes["kept"], placed.structure())
         if "mend" not in steps:
             assert isinstance(cut, ConvFastSpeech2)
@@ -296,6 +290,24 @@ class Cloning:
         assert isinstance(model, ConvFastSpeech2)
         return model, kept
 
+    def masked(
+        self, how: str, start: ConvFastSpeech2, lessons: Lessons
+    ) -> tuple[nn.Module, dict[str, Any]]:
+        """The network without the channels that its gates, or their lack, leave out."""
+        source, batches = start, lessons.at
+        if how == "foreign":
+            source = for_one(self.base_model(), self.order.name)
+            batches = Lessons(self.batches.at, self.imagined(source), IMAGINED_BATCH).taught
+        task = self.task(copy.deepcopy(source))
+        sparse = SparseTask(task, "model", self.order.form, how == "joint", "expected")
+        keep, told = self.keeps()[0], self.begin(how)
+        if how == "magnitude":
+            kept = magnitude_masks(sparse, keep or DEFAULT_KEEP)
+        else:
+            pace = self.pace(how, {"gates": RATES["gates"], "model": RATES["tune"]})
+            kept = find_masks(sparse, batches, pace, keep, told)
+        return compact(task.model if how == "joint" else start, kept), {"kept": pack(kept)}
+
     def keeps(self) -> tuple[float | None, float]:
         """Shares of the weights that stay, of the acoustic model and of the vocoder."""
         if self.order.max_mb is None:
@@ -305,7 +317,10 @@ class Cloning:
 
     def imagined(self, whole: ConvFastSpeech2) -> list[dict[str, Tensor]]:
         """Sentences that the whole network says."""
-        ids = sentence_ids(whole.config.symbols, self.order.accent, self.order.imagined)
+        count = self.order.imagined
+        if "foreign" in PIPELINES[self.order.pipeline]:
+            count = count or IMAGINED_SENTENCES
+        ids = sentence_ids(whole.config.symbols, self.order.accent, count)
         return [imagine(whole, row) for row in ids]
 
     def thinned(self, vocoder: SourceFilter, whole: ConvFastSpeech2) -> SourceFilter:

@@ -10,12 +10,16 @@ from sori.learn.cloning.recordings import Finding
 from sori.learn.data.corpora import Utterance
 
 # What a pipeline does with the acoustic model once the speaker has a place among the known ones.
+# Masks are "foreign" where they were learned without a recording of the speaker: the paper's
+# Prune', with what the base model says instead of its corpora.
 PIPELINES = {
     "ft-prune-ft": ("tune", "mask", "mend"),
     "prune-ft": ("mask", "mend"),
     "ft-prune": ("tune", "mask"),
     "joint": ("joint",),
     "prune": ("mask",),
+    "base-prune": ("foreign",),
+    "base-prune-ft": ("foreign", "mend"),
     "magnitude-ft": ("magnitude", "mend"),
     "ft": ("tune",),
 }

@@ -84,8 +84,12 @@ class Lessons:
 
     def at(self, step: int) -> AcousticBatch:
         """The batch of a step."""
-        if step % 2 == 0 or not self.imagined:
-            return self.recorded(step // 2 if self.imagined else step)
+        if not self.imagined:
+            return self.recorded(step)
+        return self.taught(step) if step % 2 else self.recorded(step // 2)
+
+    def taught(self, step: int) -> AcousticBatch:
+        """A batch of the teacher's sentences."""
         chosen = np.random.default_rng(step).choice(len(self.imagined), self.size)
         return batch_of([self.imagined[number] for number in chosen])
 
