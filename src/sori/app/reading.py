@@ -186,7 +186,8 @@ class Reading:
                     cues += [later(cue, seconds) for cue in spoken]
                     seconds += len(samples) / self.card.sample_rate
                 told = {"file": path.name, "title": section.title, "content": section.content}
-                entries.append(told | {"start_seconds": start, "seconds": seconds - start})
+                times = {"start_seconds": round(start, 6), "seconds": round(seconds - start, 6)}
+                entries.append(told | times)
         for suffix, lines in CAPTIONS.items():
             write(path.with_suffix(suffix), "\n".join(lines(cues)).encode())
         return entries
