@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import fmean
 
 from sori.app.listing import ACCENT_NAMES, in_words
 from sori.speak.card import Card, read_card
@@ -105,6 +106,64 @@ def fill(readme: Path, mark: str, table: str) -> None:
     readme.write_text(filled, encoding="utf-8")
 
 
+def cloning_table(found: dict) -> Iterator[str]:
+    """What `benchmarks/cloning.py` measured: means over the speakers, a row for each pipeline."""
+    columns = {
+        "density": "{:.2f}",
+        "megabytes": "{:.1f}",
+        "similarity": "{:.2f}",
+        "wer": "{:.1f}",
+        "distillmos": "{:.2f}",
+        "times_real_time": "{:.0f}",
+        "peak_memory_mb": "{:.0f}",
+        "minutes": "{:.1f}",
+    }
+    yield (
+        "| pipeline | speakers | density | MB | similarity | WER % | DistillMOS | × real time "
+        "| peak memory, MB | minutes |"
+    )
+    yield "| --- " * 10 + "|"
+    for pipeline, rows in found["rows"].items():
+        cells = [
+            form.format(fmean(values))
+            if (values := [r[c] for r in rows.values() if c in r])
+            else "–"
+            for c, form in columns.items()
+        ]
+        yield f"| {pipeline} | {len(rows)} | {' | '.join(cells)} |"
+
+
+def watermark_table(found: dict) -> Iterator[str]:
+    """What `benchmarks/watermark.py` measured: how often the mark is found, and where none is."""
+    yield (
+        "| what was done to the file | "
+        + " | ".join(f"found, {s} s | false alarms, {s} s" for s in found["by_seconds"])
+        + " |"
+    )
+    yield "| --- " * (1 + 2 * len(found["by_seconds"])) + "|"
+    for damage in next(iter(found["by_seconds"].values())):
+        cells = " | ".join(
+            f"{by[damage]['found']} of {found['clips']} | {by[damage]['false_alarms']}"
+            for by in found["by_seconds"].values()
+        )
+        yield f"| {damage} | {cells} |"
+    if judged := found.get("quality"):
+        yield (
+            f"\nOf {judged['clips']} recordings: PESQ {judged['pesq']:.2f} (4.64: no difference), "
+            f"DistillMOS {judged['distillmos_marked']:.2f} with the mark and "
+            f"{judged['distillmos_unmarked']:.2f} without; the mark lies "
+            f"{judged['signal_to_mark_db']:.0f} dB below the speech."
+        )
+
+
+def fill_cloning(results: Path) -> None:
+    for mark, table in (("cloning", cloning_table), ("watermark", watermark_table)):
+        path = results / f"{mark}.json"
+        if path.exists():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            fill(ROOT / "docs" / "cloning.md", mark, "\n".join(table(found)) + "\n")
+
+
 def main() -> None:
     readme = ROOT / "README.md"
     fill(readme, "voices", "\n".join(voice_table()) + "\n")
@@ -134,6 +193,7 @@ def main() -> None:
         if measured.exists():
             rows = tables(json.loads(measured.read_text(encoding="utf-8")))
             fill(ROOT / "docs" / f"{page}.md", result, "\n".join(rows) + "\n")
+    fill_cloning(ROOT / "benchmarks" / "results")
     (ROOT / "docs" / "sources.md").write_text("\n".join(sources()) + "\n", encoding="utf-8")
 
 
