@@ -81,13 +81,15 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--voices", nargs="+", required=True)
     parser.add_argument("--texts", nargs="+", required=True)
+    parser.add_argument("--share", action="store_true", help="one voice a sentence, in turn")
     options = parser.parse_args()
     teacher = Teacher(options.teacher, options.voices)
     # The first letter of a voice's name is its accent.
     accents = {"a": FrontEnd("us"), "b": FrontEnd("gb")}
     rows, tracks = ["audio|speaker|text|seconds|phonemes|durations"], {}
-    for prompt, text in sentences(options.corpora, options.texts):
-        for voice in options.voices:
+    for number, (prompt, text) in enumerate(sentences(options.corpora, options.texts)):
+        turn = number % len(options.voices)
+        for voice in [options.voices[turn]] if options.share else options.voices:
             spoken = " ".join(s.phonemes for s in accents[voice[0]].sentences(text))
             if not teacher.knows(spoken):
                 continue

@@ -68,7 +68,7 @@ def select(caches: Sequence[Cache], held_out: bool, speakers: Sequence[str] = ()
 
 
 class Crops:
-    """Random crops of equal length, every second of speech as likely as any other.
+    """Random crops of equal length, every second of a speaker as likely as any other.
 
     Args (of the constructor):
         speakers: names; the index is the speaker's id, and whoever is not named is the first.
@@ -88,8 +88,15 @@ class Crops:
             raise SoriError(f"no utterance is as long as a crop of {frames} frames")
         self.batch, self.frames, self.size, self.seed = batch, frames, size, seed
         self.speakers = {name: index for index, name in enumerate(speakers)}
-        lengths = np.array([e.frames for _, e in self.items], np.float64)
-        self.chances = lengths / lengths.sum()
+        self.weigh(0.0)
+
+    def weigh(self, evenness: float) -> None:
+        """Make speakers as frequent as their seconds (0), equally frequent (1), or in between."""
+        totals: dict[str, float] = {}
+        for _, entry in self.items:
+            totals[entry.speaker] = totals.get(entry.speaker, 0.0) + entry.frames
+        weights = np.array([e.frames * totals[e.speaker] ** -evenness for _, e in self.items])
+        self.chances = weights / weights.sum()
 
     @property
     def per_pass(self) -> int:

@@ -16,13 +16,13 @@ import torch
 from sori.audio.files import read
 from sori.audio.resample import resample
 from sori.core.errors import SoriError
+from sori.learn.data.cycles import cycles as cycles
 from sori.learn.mel import MelSpec, MelSpectrogram
 
 UNKNOWN = -100.0  # a mel or energy that nobody heard: the teacher gave prosody alone
 TARGET_LEVEL = 0.06  # root mean square of speech, about -24 dB below full scale
 VOICED_CONFIDENCE = 0.15  # low: a pulse too many is cheaper for a voice than a missing one
 UNVOICED_HZ = 45.0  # teachers mark unvoiced frames by an F0 near zero
-SMOOTH_SAMPLES = 800  # 33 ms at 24 kHz: what lies 60 Hz beside the fundamental cancels out
 SHORTEST_SECONDS = 0.1
 TRIM_SECONDS = 0.15  # silence left at both ends of a recording
 
@@ -130,34 +130,3 @@ def f0(wave: np.ndarray, spec: MelSpec) -> np.ndarray:
 def taught_f0(teacher: np.ndarray) -> np.ndarray:
     """A teacher's F0 track with its unvoiced frames, which lie near zero, set to zero."""
     return np.where(teacher > UNVOICED_HZ, teacher, 0.0).astype(np.float32)
-
-
-def cycles(wave: np.ndarray, pitch: np.ndarray, spec: MelSpec) -> np.ndarray:
-    """Cycles of the fundamental that have passed at the centre of each frame, shape (T,).
-
-    The recording is shifted down by F0; what is left of the fundamental turns slowly, and its angle
-    corrects the count that F0 alone would give. A vocoder that is trained with its pulses at these
-    places can learn phases, for a recording and a made wave then agree in time.
-
-    Args:
-        pitch: F0 in Hz per frame, 0 where unvoiced.
-    """
-    hop, frames = spec.hop_samples, len(pitch)
-    voiced = np.flatnonzero(pitch > 0)
-    if len(voiced) == 0:
-        return np.zeros(frames, np.float32)
-    centres = (np.arange(frames) + 0.5) * hop - 0.5
-    # F0 runs on through unvoiced frames, so that the count does.
-    running = np.interp(np.arange(frames * hop), centres[voiced], pitch[voiced])
-    passed = np.cumsum(running / spec.sample_rate)
-    base = wave * np.exp(-2j * np.pi * passed)
-    window = np.hanning(SMOOTH_SAMPLES)
-    edge = (SMOOTH_SAMPLES - hop) // 2
-    framed = np.lib.stride_tricks.sliding_window_view(np.pad(base, edge), SMOOTH_SAMPLES)[::hop]
-    # Not a product of matrices: its rounding would depend on the number of threads.
-    left = (framed[:frames] * window).sum(axis=1)
-    # A faint fundamental has no angle worth following; the angle runs straight across it.
-    strong = np.flatnonzero(np.abs(left) >= 0.03 * np.abs(left).max())
-    angle = np.interp(np.arange(frames), strong, np.unwrap(np.angle(left[strong])))
-    counted = np.interp(centres, np.arange(frames * hop), passed)
-    return (counted + angle / (2 * np.pi)).astype(np.float32)

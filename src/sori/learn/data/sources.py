@@ -106,7 +106,9 @@ def crops(caches: list[Cache], spec: Spec, recipe: Any, config: Any, held_out: b
     items = select(caches, held_out, data.speakers)
     speakers = getattr(config, "speakers", ())
     seed = recipe.training.seed
-    return Crops(items, spec.batch, data.crop_frames, data.batch, seed, speakers)
+    found = Crops(items, spec.batch, data.crop_frames, data.batch, seed, speakers)
+    found.weigh(data.evenness)
+    return found
 
 
 def sentences(

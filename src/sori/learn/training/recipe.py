@@ -16,6 +16,7 @@ from sori.learn.training.processes import Precision
 Count = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -27,6 +28,8 @@ class DataRecipe:
         corpora: names of folders below the corpora folder.
         speakers: only these; all when empty.
         crop_frames: length of a crop, for models that train on crops.
+        evenness: from 0, where crops of a speaker are as frequent as seconds of them, to 1, where
+            all speakers are equally frequent.
         batch: crops or sentences in a batch.
         batch_frames: for sentences, the most padded frames in a batch.
         mels: "mel" for those of the recordings, "predicted" for those an acoustic model made.
@@ -35,6 +38,7 @@ class DataRecipe:
     corpora: tuple[str, ...]
     speakers: tuple[str, ...] = ()
     crop_frames: Count = 48
+    evenness: Share = 0.0
     batch: Count = 16
     batch_frames: Count = 12000
     mels: Literal["mel", "predicted"] = "mel"

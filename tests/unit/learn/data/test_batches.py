@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -104,6 +106,23 @@ def test_crops_number_speakers_by_their_place_among_the_names(cache):
 
     assert crops.at(0).speaker.tolist() == [1, 1, 1]
     assert Crops(items(cache), WaveNetBatch, 20, 3, 0).at(0).speaker.tolist() == [0, 0, 0]
+
+
+def test_evenness_brings_rare_speakers_up_to_the_others(cache):
+    first, *others = cache.entries
+    rare = [(cache, replace(first, speaker="bob")), *((cache, entry) for entry in others)]
+
+    crops = Crops(rare, SourceFilterBatch, 20, 3, 0)
+
+    chances = []
+    for evenness in (0.0, 0.5, 1.0):
+        crops.weigh(evenness)
+        chances.append(crops.chances[0])
+
+    by_seconds, halfway, equal = chances
+    assert by_seconds == pytest.approx(1 / len(rare))
+    assert by_seconds < halfway < equal
+    assert equal == pytest.approx(1 / 2)
 
 
 def test_an_epoch_holds_every_sentence_once(cache):
