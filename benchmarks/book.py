@@ -97,40 +97,46 @@ def read_aloud(book: Path, folder: Path, options: Sequence[str]) -> dict[str, An
     }
 
 
-def seams(samples: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """Steps at the seams, and the steps inside speech."""
+def silences(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where runs of exact silence begin, and where they end."""
     is_silent = np.concatenate([[False], samples == 0.0, [False]])
     borders = np.flatnonzero(np.diff(is_silent.astype(np.int8)))
     starts, ends = borders[::2], borders[1::2]
-    long = ends - starts >= SHORTEST_SILENCE
-    steps = np.abs(np.diff(samples))
+    is_long = ends - starts >= SHORTEST_SILENCE
+    return starts[is_long], ends[is_long]
+
+
+def steps_at(samples: np.ndarray, places: np.ndarray, rate: int) -> list[float]:
+    """The greatest difference between neighbouring samples near each place."""
     near = round(SEAM_SECONDS * rate)
-    places = np.concatenate([starts[long], ends[long]])
-    at_seams = np.array([steps[max(0, place - near) : place + near].max() for place in places])
-    return at_seams, steps[steps > 0.0]
+    steps = np.abs(np.diff(samples))
+    return [float(steps[max(0, place - near) : place + near].max()) for place in places]
 
 
 def quality(folder: Path) -> dict[str, Any]:
     """Loudness of every chapter and of every sentence, and the steps at the seams."""
-    chapters, sentences, at_seams, inside = [], [], [], []
+    chapters: list[float] = []
+    sentences: list[float] = []
+    at_seams: list[float] = []
+    inside: list[np.ndarray] = []
     for path in sorted(folder.glob("*.flac")):
         audio = read(path)
+        samples, rate = audio.samples, audio.sample_rate
         chapters.append(loudness(audio))
-        edge, speech = seams(audio.samples, audio.sample_rate)
-        at_seams.append(edge)
-        inside.append(speech)
-        cuts = np.flatnonzero(np.diff((audio.samples == 0.0).astype(np.int8)))
-        for piece in np.split(audio.samples, cuts):
-            if len(piece) > audio.sample_rate:
-                sentences.append(loudness(Audio(piece, audio.sample_rate)))
-    steps = np.concatenate(at_seams)
+        starts, ends = silences(samples)
+        at_seams += steps_at(samples, np.concatenate([starts, ends]), rate)
+        steps = np.abs(np.diff(samples))
+        inside.append(steps[steps > 0.0])
+        for begin, end in zip([0, *ends], [*starts, len(samples)], strict=True):
+            if end - begin > rate:
+                sentences.append(loudness(Audio(samples[begin:end], rate)))
     decibels = 20.0 * np.log10(np.quantile(np.concatenate(inside), [0.5, 0.99]))
     return {
         "chapters_lufs": [round(value, 2) for value in chapters],
         "spread_of_chapters_lu": round(max(chapters) - min(chapters), 2),
         "sentences_lufs_10_50_90": [round(v, 2) for v in np.quantile(sentences, [0.1, 0.5, 0.9])],
-        "seams": len(steps),
-        "greatest_step_at_a_seam_dbfs": round(20.0 * float(np.log10(steps.max())), 1),
+        "seams": len(at_seams),
+        "greatest_step_at_a_seam_dbfs": round(20.0 * float(np.log10(max(at_seams))), 1),
         "steps_inside_speech_50_99_dbfs": [round(float(value), 1) for value in decibels],
     }
 
