@@ -51,6 +51,7 @@ train-voice: .venv-test/.installed ## Train the English voice from CORPORA; resu
 
 docs: .venv-test/.installed ## Fill the tables of the README and docs/sources.md
 	$(WORK)/python docs/fill.py
+	$(WORK)/python docs/plot_vocoders.py
 
 clean: ## Remove both environments and what the tools left
 	rm -rf .venv .venv-test build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

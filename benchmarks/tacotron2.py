@@ -25,6 +25,7 @@ from sori.learn import registry
 from sori.learn.contracts import Delivery
 from sori.learn.data.batches import Sentences, select
 from sori.learn.data.cache import Cache
+from sori.learn.evaluation.images import colour, encode_png
 from sori.learn.models.tacotron2 import WINDOW, Decoding, Tacotron2, Tacotron2Batch
 from sori.text.frontend import FrontEnd
 
@@ -33,6 +34,7 @@ JUDGE = BENCHMARKS.parent / ".venv-judge" / "bin" / "python"
 CORPUS, SPEAKER = "kokoro-voices", "af_heart"
 NEAR_TOKENS = 2
 JUMP_TOKENS = 3  # a step that goes back so far says something again
+PIXELS = 6  # a side of what one step gives to one phoneme, in the picture
 LENGTHS, ROUNDS = (20, 50, 100, 200), 5
 
 
@@ -48,6 +50,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=runs / "cache")
     parser.add_argument("--work", type=Path, default=runs / "tacotron2-speech")
     parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--picture", type=Path, help="draw the attention of a sentence here")
     parser.add_argument("--judge", action="store_true", help="ask the judges as well")
     return parser.parse_args()
 
@@ -110,6 +113,16 @@ def wanderings(model: Tacotron2, texts: Sequence[str]) -> dict[str, dict[str, in
                 counts["with_repeats"] += int((ahead < -JUMP_TOKENS).any())
         found[name] = counts
     return found
+
+
+def draw_alignment(model: Tacotron2, text: str, picture: Path) -> None:
+    """Draw where free attention is while a sentence is spoken: steps to the right, text upwards."""
+    sentence = next(iter(FrontEnd("us").sentences(text)))
+    torch.manual_seed(0)
+    ids = ids_of(sentence.phonemes, model.config.symbols)
+    spoken = model(ids, torch.tensor([ids.shape[1]]))
+    shares = spoken.alignment[0].T.flip(0).repeat_interleave(PIXELS, 0)
+    picture.write_bytes(encode_png(colour(shares.repeat_interleave(PIXELS, 1).numpy())))
 
 
 def mel_seconds(model: Any, tokens: int) -> float:
@@ -181,6 +194,8 @@ def main() -> None:
             for name, model in models.items()
         },
     }
+    if options.picture:
+        draw_alignment(tacotron, plain[0], options.picture)
     if options.judge:
         report["judged"] = {}
         for name, path in networks.items():

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from sori.audio.files import read, write
+from sori.audio.resample import resample
 from sori.learn import registry
 from sori.learn.checkpoint import load_model
 from sori.learn.contracts import Spec
@@ -54,14 +55,14 @@ def copy_all(vocoder: Vocoder, clips: list[Path], out: Path | None) -> dict:
         rates.append(len(copy.samples) / (time.perf_counter() - start))
         if out:
             write(out / clip.name, copy)
-        if copy.sample_rate == recordings[clip].sample_rate:
-            distances.append(distance(recordings[clip].samples, copy.samples))
+        heard = resample(copy, recordings[clip].sample_rate)
+        distances.append(distance(recordings[clip].samples, heard.samples))
     return {
         "samples_per_second": median(rates),
         "times_real_time": median(rates) / vocoder.spec.sample_rate,
         "peak_memory_bytes": peak_memory_bytes(),
         "memory_before_speaking_bytes": rest,
-        "stft_distance": sum(distances) / len(distances) if distances else None,
+        "stft_distance": sum(distances) / len(distances),
     }
 
 
@@ -120,6 +121,26 @@ def naive_rate(network: WaveNet) -> float:
     return NAIVE_SAMPLES / (time.perf_counter() - start)
 
 
+def ringed_rate(network: WaveNet) -> float:
+    """Samples per second of the loop that is not compiled."""
+    mel = torch.randn(1, network.mel_spec.bins, 1) - 5
+    uniform = torch.rand(1, network.head.draws, network.mel_spec.hop_samples)
+    start = time.perf_counter()
+    wave = network.generate(mel, uniform)
+    return wave.shape[1] / (time.perf_counter() - start)
+
+
+def origin(path: Path) -> dict:
+    """How many weights a checkpoint has, norms folded, and where it comes from."""
+    saved = load_model(path)
+    learned = [w for k, w in saved.weights.items() if not k.endswith("original0") and w.numel() > 1]
+    return {
+        "parameters": sum(weight.numel() for weight in learned),
+        "steps": saved.notes.get("step"),
+        "imported": saved.notes.get("imported"),
+    }
+
+
 def main() -> None:
     options = read_arguments()
     torch.set_num_threads(options.threads)
@@ -130,15 +151,13 @@ def main() -> None:
     vocoder = load_vocoder(options.vocoder, like)
     report = copy_all(vocoder, clips, options.out)
     network = vocoder.network
-    if isinstance(network, torch.nn.Module):
-        report["parameters"] = sum(weight.numel() for weight in network.parameters())
     if isinstance(network, WaveNet):
         report["naive_samples_per_second"] = naive_rate(network)
+        report["in_pytorch_samples_per_second"] = ringed_rate(network)
     path = Path(options.vocoder)
     if path.is_file() and options.out:
         report["nll"] = likelihood(path, vocoder, clips)
-        notes = load_model(path).notes
-        report["steps"], report["imported"] = notes.get("step"), notes.get("imported")
+        report |= origin(path)
     print(json.dumps(report | {"threads": options.threads, "cores": len(os.sched_getaffinity(0))}))
 
 

@@ -77,9 +77,8 @@ def make(case: Case) -> Any:
     card = registry.spec(case.model)
     torch.manual_seed(0)
     model = card.model(TypeAdapter(card.config).validate_python(case.config)).eval()
-    model.requires_grad_(False)
     fold_weight_norm(model)
-    return model
+    return model.requires_grad_(False)
 
 
 def timed(speak: Any, mel: torch.Tensor) -> float:

@@ -19,6 +19,7 @@ COLUMNS = (
     "× naive WaveNet",
     "memory, MB",
 )
+QUIET = 0.1  # share of the processors that other work may take
 JUDGED = {"mcd_db": "{:.2f}", "pesq": "{:.2f}", "distillmos": "{:.2f}", "wer": "{:.1f}"}
 
 
@@ -66,11 +67,13 @@ def rows(result: Mapping[str, Any]) -> Iterator[list[str]]:
 
 def note(result: Mapping[str, Any]) -> str:
     machine = result["machine"]
+    busiest = max(system["busy_share_before"] for system in result["systems"].values())
+    busy = " Other work took the processors: speeds are too low." if busiest > QUIET else ""
     return (
         f"{result['clips']} held-out recordings of {result['speaker']}, one run, "
         f"{machine['processor']}, {machine['cores']} cores, {result['measured']}, commit "
         f"{result['commit']}. NLL in nats per sample, STFT the mean of log-magnitude distance and "
-        "spectral convergence summed, at three resolutions."
+        f"spectral convergence summed, at three resolutions.{busy}"
     )
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from sori.app.listing import ACCENT_NAMES, in_words
 from sori.speak.card import Card, read_card
@@ -106,6 +107,36 @@ def fill(readme: Path, mark: str, table: str) -> None:
     readme.write_text(filled, encoding="utf-8")
 
 
+def fill_vocoders(result: dict[str, Any]) -> None:
+    """The table of vocoders for its page, and for `sori vocoders`."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    from vocoder_table import markdown, text
+
+    fill(ROOT / "docs" / "vocoders.md", "vocoders", markdown(result))
+    shown = ROOT / "src" / "sori" / "app" / "vocoders.txt"
+    shown.write_text(text(result), encoding="utf-8")
+
+
+def speed_table(found: dict) -> Iterator[str]:
+    """What `benchmarks/vocoder_speed.py` measured: samples a second at published sizes."""
+    yield "| published size, random weights | weights, M | 2 cores | 1 core | authors, 2 cores |"
+    yield "| --- | --- | --- | --- | --- |"
+    for model in found["models"].values():
+        two, one = model["threads"]["2"], model["threads"]["1"]
+        theirs = model["theirs_two_cores"]
+        yield (
+            f"| {model['label']} | {two['parameters'] / 1e6:.2f} "
+            f"| {two['samples_per_second']:,.0f} | {one['samples_per_second']:,.0f} "
+            f"| {f'{theirs:,}' if theirs else '–'} |"
+        )
+        for way in ("in_pytorch", "naive"):
+            if way in two:
+                name = "the same, in PyTorch" if way == "in_pytorch" else "the same, naive"
+                yield f"| {name} | | {two[way]:,.0f} | {one[way]:,.0f} | |"
+    machine = found["machine"]
+    yield f"\nSamples a second; {machine['processor']}, {found['measured']}, {found['commit']}."
+
+
 def cloning_table(found: dict) -> Iterator[str]:
     """What `benchmarks/cloning.py` measured: means over the speakers, a row for each pipeline."""
     columns = {
@@ -180,19 +211,17 @@ def main() -> None:
     for result, page, tables in (
         ("training", "train", training_table.markdown),
         ("serve", "serve", serve.markdown),
-    ):
-        measured = ROOT / "benchmarks" / "results" / f"{result}.json"
-        if measured.exists():
-            rows = tables(json.loads(measured.read_text(encoding="utf-8")))
-            fill(ROOT / "docs" / f"{page}.md", result, "\n".join(rows) + "\n")
-    for result, page, tables in (
         ("density", "generative-models", density_tables),
         ("tacotron2", "models/tacotron2", tacotron2_tables),
+        ("vocoder_speed", "vocoders", speed_table),
     ):
         measured = ROOT / "benchmarks" / "results" / f"{result}.json"
         if measured.exists():
             rows = tables(json.loads(measured.read_text(encoding="utf-8")))
             fill(ROOT / "docs" / f"{page}.md", result, "\n".join(rows) + "\n")
+    measured = ROOT / "benchmarks" / "results" / "vocoders.json"
+    if measured.exists():
+        fill_vocoders(json.loads(measured.read_text(encoding="utf-8")))
     fill_cloning(ROOT / "benchmarks" / "results")
     (ROOT / "docs" / "sources.md").write_text("\n".join(sources()) + "\n", encoding="utf-8")
 
