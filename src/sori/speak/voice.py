@@ -237,7 +237,8 @@ class Voice:
         """The sound as this voice may give it away: cloned voices mark what they speak."""
         if not self.card.watermark:
             return audio
-        return Audio(mark(audio.samples, audio.sample_rate, position), audio.sample_rate)
+        samples = soft_limit(mark(audio.samples, audio.sample_rate, position))
+        return Audio(samples, audio.sample_rate)
 
     def known(self, phonemes: str) -> tuple[str, tuple[str, ...]]:
         """The phonemes that the voice has, and the names of those that it lacks."""

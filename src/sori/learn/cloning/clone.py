@@ -110,10 +110,6 @@ class Cloning:
                 "that holds them with --base"
             )
         self.folder = work_folder(order.out)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SoriError(f"cannot make the folder {self.folder}: {error.strerror}") from error
         self.seconds: dict[str, float] = {}
         after = [stage for stage in PIPELINES[order.pipeline] if stage != "tune"]
         self.stages = ["listen", "place", "tune", *after, "vocoder", "export"]
@@ -179,6 +175,10 @@ class Cloning:
         told = self.begin("listen")
         spec = self.base_model().config.mel
         folder = self.folder / "features"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SoriError(f"cannot make the folder {folder}: {error.strerror}") from error
         prepare(list(utterances), self.order.folder, folder, spec)
         phonemise(folder, Cache(folder, spec), self.order.accent)
         align(folder, Cache(folder, spec), self.paths["aligner"])

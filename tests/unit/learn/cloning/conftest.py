@@ -16,6 +16,7 @@ TEXTS = (
     "She sells sea shells by the shore, and her brother buys them all.",
     "Every morning the baker opens the shop before the sun comes up.",
     "How many roads must you walk before you finally turn around?",
+    "Nobody knew why the old clock in the hall had stopped at noon.",
 )
 ALIGNER = Path(__file__).parents[4] / "weights" / WEIGHTS["aligner"]
 
