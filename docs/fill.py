@@ -16,6 +16,7 @@ from sori.speak.card import Card, read_card
 from sori.speak.catalogue import PACKAGED
 
 ROOT = Path(__file__).parents[1]
+ATTENTION = "tacotron2-attention.png"  # drawn by benchmarks/tacotron2.py --picture
 TAG = re.compile(
     r"^ *(Source|Deviation): (.+?)(?=\n *\n|\n *(?:Source|Deviation|Args):|\"\"\")", re.M | re.S
 )
@@ -78,6 +79,8 @@ def tacotron2_tables(found: dict) -> Iterator[str]:
         f"({aligned['steps']} steps of held-out sentences). The post-net brings the error of the "
         f"log mel from {aligned['mel_error_before_postnet']} to {aligned['mel_error']}.\n"
     )
+    if (ROOT / "docs" / "models" / ATTENTION).exists():
+        yield f"![where attention is, step by step]({ATTENTION})\n"
     yield "| attention | hard sentences | without an end | with a skip | with a repeat |"
     yield "| --- | --- | --- | --- | --- |"
     for name, row in found["hard_sentences"].items():

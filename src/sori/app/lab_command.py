@@ -34,7 +34,7 @@ def density(
     out: Out = Path("lab-density"),
     corpus: Corpus = None,
     cache: CacheFolder = Path("runs/cache"),
-    steps: Steps = 1500,
+    steps: Steps = 600,
     patches: Patches = 6000,
 ) -> None:
     """Train four families of densities on the same pictures; draw a page of bits and samples.
@@ -42,7 +42,7 @@ def density(
     PixelCNN plain and gated, RealNVP, Glow and DDPM learn scikit-learn's digits, and pictures
     made so that their echoes lie in the blind spot of a plain PixelCNN.
     """
-    make_folder(out)  # a wrong place is told before the hour is spent
+    make_folder(out)  # a wrong place is told before the work is done
     with needing("lab", "this experiment"):
         from sori.learn.lab.density import ENTRANTS, as_json, take_part
         from sori.learn.lab.density_page import density_page

@@ -20,7 +20,7 @@ from sori.learn.training.average import Average
 from sori.learn.training.loop import train_step
 from sori.learn.training.optim import make_optimizer, rate_at
 
-BATCH, RATE, WARMUP, MAX_NORM, AVERAGE = 64, 2e-3, 50, 1.0, 0.995
+BATCH, RATE, WARMUP, MAX_NORM, AVERAGE = 32, 2e-3, 50, 1.0, 0.995
 DRAWS = 4  # of dequantising noise, over which the bound of a flow is averaged
 SHOWN = 16  # samples that are drawn of every kind
 TEMPERATURES = (1.0, 0.7, 0.5)

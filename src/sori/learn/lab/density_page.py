@@ -30,7 +30,7 @@ INTRODUCTION = (
 )
 
 
-def mosaic(pixels: Grey, levels: int) -> Float[np.ndarray, "H W"]:
+def mosaic(pixels: Grey, levels: int) -> Float[np.ndarray, "H_all W_all"]:
     """Pictures in rows with a dark line between them, as shares of the brightest level."""
     framed = np.pad(pixels[:, 0], ((0, 0), (0, 1), (0, 1)))
     rows = [
