@@ -97,8 +97,10 @@ class Stage(nn.Module):
 
     def forward(self, x: Frames) -> Float[Tensor, "B C_out T_up"]:
         x = self.upsample(F.leaky_relu(x, SLOPE))
-        first, *others = self.blocks
-        return sum((block(x) for block in others), start=first(x)) / len(self.blocks)
+        total = torch.zeros_like(x)
+        for block in self.blocks:
+            total = total + block(x)
+        return total / len(self.blocks)
 
 
 class HiFiGAN(nn.Module):
