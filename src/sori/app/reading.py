@@ -10,7 +10,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -110,7 +110,7 @@ class Reading:
         self.kept = order.folder / KEPT
         make_folder(self.kept)
 
-    def run(self, chapters: Sequence[Chapter], engine: Engine) -> Iterator[Progress]:
+    def run(self, chapters: Sequence[Chapter], engine: Engine) -> Generator[Progress, None, None]:
         """Speak what is not yet spoken; progress after every sentence."""
         sections = [self.section(n, chapters) for n in range(len(chapters))]
         self.clear_parts()
