@@ -78,7 +78,7 @@ def clone_command(  # noqa: PLR0913 - a parameter is an option of the command
     max_mb: MaxMb = None,
     pipeline: Pipeline = "ft-prune-ft",
     form: Form = "stretched",
-    steps: Steps = 600,
+    steps: Steps = 1500,
     imagined: Imagined = 120,
     base: Base = Path("weights"),
     accent: Accent = "us",

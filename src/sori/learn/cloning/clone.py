@@ -61,7 +61,14 @@ from sori.learn.training.labels import align, phonemise
 
 # Shares of all steps, and the learning rates that go with them. The paper's rates belong to stages
 # ten times as long.
-SHARES = {"place": 0.1, "tune": 0.1, "mask": 0.35, "foreign": 0.35, "joint": 0.8, "mend": 0.45}
+SHARES = {
+    "place": 0.05,
+    "tune": 0.05,
+    "mask": 0.2,
+    "foreign": 0.2,
+    "joint": 0.5,
+    "mend": 0.7,
+}
 # How long the stages take beside each other, roughly, for the time that is left.
 COSTS = {
     "listen": 1,
@@ -71,7 +78,7 @@ COSTS = {
     "magnitude": 1,
     "foreign": 5,
     "joint": 10,
-    "mend": 3,
+    "mend": 6,
     "vocoder": 4,
     "export": 1,
 }
