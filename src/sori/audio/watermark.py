@@ -53,7 +53,7 @@ class Mark(NamedTuple):
 def pattern(key: int) -> np.ndarray:
     """Signs of all cells, (CELLS, BANDS); every band has as many of one as of the other."""
     random = np.random.default_rng(key)
-    half = np.repeat(np.float32([1, -1]), CELLS // 2)
+    half = np.repeat(np.array([1, -1], np.float32), CELLS // 2)
     return np.stack([random.permutation(half) for _ in range(BANDS)], axis=1)
 
 
