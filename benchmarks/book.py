@@ -41,20 +41,20 @@ SHORTEST_SILENCE = 240  # samples: shorter ones may be the voice's own
 
 
 def write_book(path: Path, words: int) -> None:
-    """A book of so many words that says no paragraph twice."""
+    """A book of so many words that says no sentence twice."""
     drawn = random.Random(0)
     sentences = SENTENCES.read_text().splitlines()
     chapters = max(CHAPTERS, words // LONGEST_CHAPTER)
-    number = 0
+    number = 1
     with path.open("w") as book:
         for chapter in range(1, chapters + 1):
             book.write(f"# Chapter {chapter}\n\n")
             left = words // chapters
             while left > 0:
-                number += 1
-                said = f"Number {number}. {' '.join(drawn.sample(sentences, 4))}"
-                book.write(f"{said}\n\n")
-                left -= len(said.split())
+                said = [f"{number + at}, {s}" for at, s in enumerate(drawn.sample(sentences, 4))]
+                book.write(f"{' '.join(said)}\n\n")
+                number += len(said)
+                left -= len(" ".join(said).split())
 
 
 def family_bytes(pid: int) -> int:
