@@ -60,6 +60,20 @@ def require_same(acoustic: MelSpec, vocoder: MelSpec) -> None:
         raise ValueError("mel spectrograms differ; " + "; ".join(differences))
 
 
+# Log-mels of speech lie between these, as in TorToise: Betker 2023, arXiv:2305.07243.
+LOWEST, HIGHEST = -11.512925148010254, 2.3143386840820312
+
+
+def to_unit(mel: Mel) -> Mel:
+    """Log-mels scaled so that speech lies between -1 and 1."""
+    return 2 * (mel - LOWEST) / (HIGHEST - LOWEST) - 1
+
+
+def from_unit(scaled: Mel) -> Mel:
+    """Inverse of `to_unit`."""
+    return (scaled + 1) / 2 * (HIGHEST - LOWEST) + LOWEST
+
+
 def hz_to_mel(hz: float | np.ndarray) -> np.ndarray:
     """Slaney's scale: linear below 1 kHz, logarithmic above.
 

@@ -28,7 +28,9 @@ def saved(name, folder):
 
 def test_every_vocoder_without_a_loop_over_samples_speaks_in_one_pass():
     cards = {name: registry.spec(name) for name in registry.names()}
-    vocoders = {name: card.model(card.tiny) for name, card in cards.items() if card.crop}
+    vocoders = {
+        name: card.model(card.tiny) for name, card in cards.items() if hasattr(card.model, "vocode")
+    }
 
     found = {name for name, model in vocoders.items() if isinstance(model, OnePass)}
 
