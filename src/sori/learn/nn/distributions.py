@@ -55,6 +55,43 @@ def gaussian_divergence(
     return log_scale_p - log_scale_q + 0.5 * (spread + apart - 1)
 
 
+def sampled_divergence(
+    z: Values, log_scale_q: Values, mean_p: Values, log_scale_p: Values
+) -> Values:
+    """KL(q || p) of two normal distributions, its second moment estimated by one z drawn from q.
+
+        ln(s_p / s_q) + (z - m_p)^2 / (2 s_p^2) - 1/2
+
+    Its expectation is `gaussian_divergence`. z may have gone through a map that preserves volume
+    since it was drawn, which leaves the entropy of q as it was.
+
+    Source: Kim et al. 2021, "VITS", section 2.1.3, arXiv:2106.06103.
+    """
+    apart = ((z - mean_p) * torch.exp(-log_scale_p)).square()
+    return log_scale_p - log_scale_q + 0.5 * (apart - 1)
+
+
+def divergence_matrix(
+    z: Float[Tensor, "B C N"],
+    log_scale_q: Float[Tensor, "B C N"],
+    mean_p: Float[Tensor, "B C T"],
+    log_scale_p: Float[Tensor, "B C T"],
+) -> Float[Tensor, "B N T"]:
+    """`sampled_divergence` of every frame of q and every frame of p, averaged over channels.
+
+    By products of matrices, so no tensor of all channels of all pairs is made.
+    """
+    sharpness = torch.exp(-2 * log_scale_p)
+    # (z - m)^2 loses digits where z and m are large beside their difference; a shift brings both
+    # closer to zero.
+    middle = mean_p.mean(dim=2, keepdim=True).detach()
+    z, mean_p = z - middle, mean_p - middle
+    apart = z.square().transpose(1, 2) @ sharpness - 2 * z.transpose(1, 2) @ (mean_p * sharpness)
+    own = (0.5 * mean_p.square() * sharpness + log_scale_p).sum(dim=1)[:, None]
+    entropy = log_scale_q.sum(dim=1)[:, :, None]
+    return (0.5 * apart + own - entropy) / z.shape[1] - 0.5
+
+
 def normal_bin_log_prob(x: Values, mean: Values, log_scale: Values, levels: int) -> Values:
     """Log probability of levels from -1 to 1 under a normal distribution that is cut into bins.
 

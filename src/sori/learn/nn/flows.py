@@ -186,8 +186,35 @@ class Coupling(nn.Module):
         return torch.cat([kept, (moved - shift) * torch.exp(-log_scale)], dim=1)
 
 
+class ShiftCoupling(nn.Module):
+    """Shifts the second half of the channels by what a network reads in the first, and swaps them.
+
+        y = (x_b + t(x_a, c), x_a)        log|det dy/dx| = 0
+
+    Whatever the network is, volume is preserved exactly.
+
+    Source: Dinh et al. 2015, "NICE", section 3.2, arXiv:1410.8516.
+
+    Args (of the constructor):
+        network: from first half, and condition if there is one, to t.
+    """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Field, *condition: Tensor) -> tuple[Field, LogDet]:
+        kept, moved = x.chunk(2, dim=1)
+        y = torch.cat([moved + self.network(kept, *condition).to(x.dtype), kept], dim=1)
+        return y, x.new_zeros(x.shape[0])
+
+    def inverse(self, y: Field, *condition: Tensor) -> Field:
+        moved, kept = y.chunk(2, dim=1)
+        return torch.cat([kept, moved - self.network(kept, *condition).to(y.dtype)], dim=1)
+
+
 class Chain(nn.Module):
-    """Flows in a row.
+    """Flows in a row, all of which see the condition if there is one.
 
     Args (of the constructor):
         recompute: whether to keep only what passes between the flows, and to compute what is inside
@@ -201,17 +228,17 @@ class Chain(nn.Module):
         self.flows = nn.ModuleList(flows)
         self.recompute = recompute
 
-    def forward(self, x: Image) -> tuple[Image, LogDet]:
+    def forward(self, x: Field, *condition: Tensor) -> tuple[Field, LogDet]:
         total = x.new_zeros(x.shape[0])
         for flow in self.flows:
             if self.recompute and self.training:
-                x, gained = checkpoint(flow, x, use_reentrant=False)  # type: ignore[misc]
+                x, gained = checkpoint(flow, x, *condition, use_reentrant=False)  # type: ignore[misc]
             else:
-                x, gained = flow(x)
+                x, gained = flow(x, *condition)
             total = total + gained
         return x, total
 
-    def inverse(self, y: Image) -> Image:
+    def inverse(self, y: Field, *condition: Tensor) -> Field:
         for flow in reversed(self.flows):
-            y = flow.inverse(y)  # type: ignore[operator]
+            y = flow.inverse(y, *condition)  # type: ignore[operator]
         return y

@@ -6,6 +6,7 @@ from torch.distributions import Normal, kl_divergence
 
 from sori.learn.nn.distributions import (
     category_sample,
+    divergence_matrix,
     gaussian_divergence,
     gaussian_log_prob,
     gaussian_sample,
@@ -16,6 +17,7 @@ from sori.learn.nn.distributions import (
     mixture_sample,
     mu_law_decode,
     mu_law_encode,
+    sampled_divergence,
 )
 
 
@@ -148,3 +150,29 @@ def test_drawn_samples_follow_their_distributions(random):
     assert float((mixed > 0).float().mean()) == pytest.approx(0.75, abs=0.01)
     shares = torch.bincount(codes[0], minlength=3) / size
     torch.testing.assert_close(shares, torch.tensor([0.5, 0.3, 0.2]), atol=0.01, rtol=0)
+
+
+def test_the_divergence_of_a_sample_is_the_divergence_on_average(random):
+    mean_q, scale_q, mean_p, scale_p = 0.4, -0.2, -0.1, 0.3
+    z = mean_q + math.exp(scale_q) * torch.randn(400_000, generator=random).double()
+    of = [torch.full_like(z, value) for value in (scale_q, mean_p, scale_p)]
+
+    sampled = sampled_divergence(z, *of).mean()
+    swapped = sampled_divergence(z, of[0], torch.full_like(z, mean_q), of[0])
+
+    known = gaussian_divergence(torch.full_like(z, mean_q), *of)[0]
+    assert float(sampled) == pytest.approx(float(known), abs=3e-3)
+    assert float(swapped.mean()) == pytest.approx(0, abs=3e-3)
+
+
+def test_the_matrix_of_divergences_holds_every_pair_of_frames(random):
+    z, scale_q = torch.randn(2, 2, 6, 5, generator=random).unbind()
+    mean_p, scale_p = torch.randn(2, 2, 6, 7, generator=random).unbind()
+    far = 20.0  # both sides lie far from zero
+
+    pairs = divergence_matrix(z + far, scale_q, mean_p + far, scale_p)
+
+    columns = [x[:, :, None, :].expand(-1, -1, 5, -1) for x in (mean_p, scale_p)]
+    rows = [x[:, :, :, None].expand(-1, -1, -1, 7) for x in (z, scale_q)]
+    wanted = sampled_divergence(*rows, *columns).mean(dim=1)
+    torch.testing.assert_close(pairs, wanted, atol=1e-3, rtol=1e-4)

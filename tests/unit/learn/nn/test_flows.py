@@ -4,8 +4,10 @@ from torch.autograd.functional import jacobian
 
 from sori.learn.nn.flows import (
     ActNorm,
+    Chain,
     ChannelMix,
     Coupling,
+    ShiftCoupling,
     squeeze,
     swap_halves,
     unsqueeze,
@@ -18,6 +20,17 @@ class Reader(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.conv = torch.nn.Conv1d(3, 4, 3, padding=1)
+
+    def forward(self, kept, condition):
+        return torch.tanh(self.conv(torch.cat([kept, condition], dim=1)))
+
+
+class ThreeReader(torch.nn.Module):
+    """Stands for the network of a coupling that only shifts."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv1d(5, 3, 3, padding=1)
 
     def forward(self, kept, condition):
         return torch.tanh(self.conv(torch.cat([kept, condition], dim=1)))
@@ -126,3 +139,26 @@ def test_determinants_stay_in_full_precision_inside_mixed_precision():
     assert first.dtype == second.dtype == y.dtype == torch.float32
     torch.testing.assert_close(first, mix(x)[1])
     torch.testing.assert_close(back, x, atol=1e-5, rtol=0)
+
+
+def test_a_chain_of_shifts_inverts_and_preserves_volume_exactly():
+    chain = Chain([ShiftCoupling(ThreeReader()) for _ in range(4)]).double()
+    x, condition = torch.randn(2, 6, 3).double(), torch.randn(2, 2, 3).double()
+
+    y, log_det = chain(x, condition)
+
+    assert torch.equal(log_det, torch.zeros(2).double())
+    assert float(determinant(lambda part: chain(part, condition[:1])[0], x[:1])) == pytest.approx(0)
+    assert not torch.allclose(x, y)
+    torch.testing.assert_close(chain.inverse(y, condition), x, atol=1e-9, rtol=0)
+
+
+def test_an_even_number_of_shifts_by_nothing_is_the_identity():
+    readers = [ThreeReader() for _ in range(4)]
+    for reader in readers:
+        torch.nn.init.zeros_(reader.conv.weight)
+        torch.nn.init.zeros_(reader.conv.bias)
+    chain = Chain([ShiftCoupling(reader) for reader in readers])
+    x, condition = torch.randn(2, 6, 3), torch.randn(2, 2, 3)
+
+    assert torch.equal(chain(x, condition)[0], x)
