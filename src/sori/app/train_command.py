@@ -52,7 +52,7 @@ def train(  # noqa: PLR0913 - a parameter is an option of the command
     tensorboard: Tensorboard = False,
 ) -> None:
     """Train the model of a recipe; the same command resumes a run."""
-    with learning_half(), needing("tensorboard", "--tensorboard"), contextlib.ExitStack() as stack:
+    with learning_half(), contextlib.ExitStack() as stack:
         from sori.learn.training.progress import Watch
         from sori.learn.training.recipe import read_recipe
         from sori.learn.training.run import Limits, Places, train
@@ -62,7 +62,8 @@ def train(  # noqa: PLR0913 - a parameter is an option of the command
         listen, step = stack.enter_context(screen(recipe.stem, steps))
         watch = Watch(step=step)
         if tensorboard and is_first_process():
-            from sori.learn.training.board import Board
+            with needing("tensorboard", "--tensorboard"):
+                from sori.learn.training.board import Board
 
             board = stack.enter_context(contextlib.closing(Board(folder / "tensorboard")))
             watch = Watch(step=step, exhibit=board.exhibit)
