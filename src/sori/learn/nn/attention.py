@@ -1,5 +1,7 @@
 """Attention layers that two or more models use. Sequences are (B, T, D)."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -9,7 +11,8 @@ from sori.learn.nn.prunable import Axis, Structure, times
 
 Sequence = Float[Tensor, "B T D"]
 Heads = Float[Tensor, "B H T D_head"]
-Values = Float[Tensor, "B H T D_value"]
+Keys = Float[Tensor, "B H L D_head"]
+Values = Float[Tensor, "B H L D_value"]
 
 
 def distance_slopes(heads: int) -> Float[Tensor, " H"]:
@@ -21,8 +24,8 @@ def distance_slopes(heads: int) -> Float[Tensor, " H"]:
 
 
 def attend(
-    query: Heads, key: Heads, value: Values, bias: Float[Tensor, "..."], scale: float
-) -> Values:
+    query: Heads, key: Keys, value: Values, bias: Float[Tensor, "..."], scale: float
+) -> Float[Tensor, "B H T D_value"]:
     """Mix values by how well their keys fit the queries: softmax(scale Q K^T + bias) V.
 
     By PyTorch's fused kernel, but for bfloat16 on a processor: there it takes three times as long,
@@ -82,3 +85,58 @@ class DistanceAttention(nn.Module):
         structure.layer(f"{path}.project", self.project, keys + keys + values, width)
         structure.layer(f"{path}.leave", self.leave, width, values)
         structure.follower(f"{path}.slopes", heads)
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    """Group norm in 32 groups, or as many halvings of that as divide the channels evenly."""
+    return nn.GroupNorm(math.gcd(32, channels), channels)
+
+
+class RelativeBias(nn.Module):
+    """What each head adds to scores by how far, and on which side, a key lies from a query.
+
+    Distances below 8 have a bucket each, longer ones share 8 more on a log scale up to 64.
+
+    Source: Raffel et al. 2019, "T5", section 2.1, arXiv:1910.10683.
+    """
+
+    def __init__(self, heads: int, scale: float):
+        super().__init__()
+        self.scale = scale
+        self.table = nn.Embedding(32, heads)
+
+    def forward(self, size: int) -> Float[Tensor, "H T T"]:
+        places = torch.arange(size, device=self.table.weight.device)
+        offset = places[None] - places[:, None]
+        far = offset.abs()
+        shared = 8 + (far.clamp(min=8) / 8).log() / math.log(8) * 8
+        bucket = torch.where(far < 8, far, shared.long().clamp(max=15)) + 16 * (offset > 0)
+        return self.table(bucket).permute(2, 0, 1) * self.scale
+
+
+class FrameAttention(nn.Module):
+    """Group norm, then multi-head self-attention among frames (B, C, T), added to its input.
+
+    The projection out starts at zero, so the layer starts as the identity.
+
+    Source: Dhariwal & Nichol 2021, "Diffusion Models Beat GANs on Image Synthesis", section 3,
+    arXiv:2105.05233.
+    """
+
+    def __init__(self, channels: int, heads: int, relative: bool = False):
+        super().__init__()
+        self.heads = heads
+        self.norm = group_norm(channels)
+        self.relative = RelativeBias(heads, (channels // heads) ** 0.5) if relative else None
+        self.project = nn.Conv1d(channels, 3 * channels, 1)
+        self.leave = nn.Conv1d(channels, channels, 1)
+        for weight in self.leave.parameters():
+            nn.init.zeros_(weight)
+
+    def forward(self, x: Float[Tensor, "B C T"]) -> Float[Tensor, "B C T"]:
+        # Query, key and value of a head lie side by side, as in their program.
+        parts = self.project(self.norm(x)).unflatten(1, (self.heads, -1)).transpose(2, 3)
+        query, key, value = parts.chunk(3, dim=3)
+        bias = x.new_zeros(1, 1) if self.relative is None else self.relative(x.shape[2])
+        mixed = attend(query, key, value, bias, query.shape[3] ** -0.5)
+        return x + self.leave(mixed.transpose(2, 3).flatten(1, 2))

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sori.learn.contracts import Scalar
-from sori.learn.losses import masked_mean
 
 Vectors = Float[Tensor, "B T D"]
 Codes = Int[Tensor, "B T"]
@@ -66,7 +65,7 @@ class Codebook(nn.Module):
     def forward(self, vectors: Vectors, mask: Bool[Tensor, "B T"]) -> Quantised:
         codes = self.nearest(vectors)
         chosen = self.table[codes].to(vectors.dtype)
-        commitment = masked_mean((vectors - chosen).square(), mask[:, :, None])
+        commitment = (vectors - chosen)[mask].square().mean()
         return Quantised(vectors + (chosen - vectors).detach(), codes, commitment)
 
     @torch.no_grad()

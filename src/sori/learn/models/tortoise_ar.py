@@ -1,0 +1,452 @@
+"""TorToise's autoregressive model: text and a voice become speech codes, one after the other.
+
+Sources: Betker 2023, "Better speech synthesis through scaling", section 4.1, arXiv:2305.07243;
+blocks from Radford et al. 2019, "Language Models are Unsupervised Multitask Learners" (GPT-2).
+Deviations: text is phonemes, not byte pairs; padding is hidden from attention; in training the
+voice is read from a part of the same recording.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sori.core.errors import SoriError
+from sori.learn.contracts import Ids, Lengths, Mel, Spec, Update
+from sori.learn.losses import masked_mean
+from sori.learn.mel import MelSpec, require_same, strict, to_unit
+from sori.learn.nn.attention import FrameAttention, attend
+from sori.learn.nn.masks import as_bias, length_mask
+from sori.text.phonemes import SYMBOLS
+
+Codes = Int[Tensor, "B K"]
+Hidden = Float[Tensor, "B L D"]
+Vector = Float[Tensor, "B D"]
+Logits = Float[Tensor, "B V"]
+Bias = Float[Tensor, "..."]
+STOP_TEXT = 0  # silence, which also ends every sentence
+
+
+def paper_mel() -> MelSpec:
+    """The paper's front end: 22.05 kHz, hop 256, 80 bands up to 8 kHz."""
+    return MelSpec(sample_rate=22050, hop_samples=256)
+
+
+@dataclass(config=strict, frozen=True)
+class TortoiseARConfig:
+    """Defaults are the published values.
+
+    Args:
+        text_limit, code_limit: how many the position tables are made for.
+        reference_frames: of the recording that a voice is read from in training, 6 s.
+    """
+
+    mel: MelSpec = field(default_factory=paper_mel)
+    symbols: str = SYMBOLS
+    codes: int = 8192
+    width: int = 1024
+    heads: int = 16
+    blocks: int = 30
+    voice_blocks: int = 6
+    text_limit: int = 402
+    code_limit: int = 604
+    dropout: float = 0.1
+    text_weight: float = 0.01
+    reference_frames: int = 516
+
+    @property
+    def start(self) -> int:
+        """The code before the first; one more is the code after the last."""
+        return self.codes
+
+    @property
+    def stop(self) -> int:
+        return self.codes + 1
+
+
+@dataclass(config={"arbitrary_types_allowed": True}, frozen=True)
+class TortoiseARBatch:
+    ids: Ids
+    ids_len: Lengths
+    mel: Mel
+    mel_len: Lengths
+
+
+@dataclass(config=strict, frozen=True)
+class Sampling:
+    """How codes are drawn.
+
+    Args:
+        top_p: the likeliest codes that together have this probability may be drawn.
+        repetition: logits of codes drawn before are divided by it, or multiplied where negative.
+        limit: codes at most, about 21.5 a second at the published rate.
+    """
+
+    temperature: float = 0.8
+    top_p: float = 0.8
+    repetition: float = 2.0
+    limit: int = 500
+
+
+class Drawn(NamedTuple):
+    """Candidates of one sentence.
+
+    codes: filled up with stops behind `lengths`.
+    latents: the state that each code was drawn from, (N, K, D).
+    finished: whether it stopped before the limit.
+    """
+
+    codes: Int[Tensor, "N K"]
+    lengths: Int[Tensor, " N"]
+    latents: Float[Tensor, "N K D"]
+    finished: Bool[Tensor, " N"]
+
+
+class Cache:
+    """Keys and values of all blocks (blocks, 2, B, heads, places, D), the first `used` filled."""
+
+    def __init__(self, store: Float[Tensor, "G 2 B H L D"], used: int = 0):
+        self.store, self.used = store, used
+
+    def extend(self, block: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Append to a block's keys and values, and give all of them."""
+        end = self.used + key.shape[2]
+        self.store[block, 0, :, :, self.used : end] = key
+        self.store[block, 1, :, :, self.used : end] = value
+        return self.store[block, 0, :, :, :end], self.store[block, 1, :, :, :end]
+
+    def spread(self, rows: int, more: int) -> "Cache":
+        """The one row of this cache for each of `rows`, with room for so many more places."""
+        shape = list(self.store.shape)
+        shape[2], shape[4] = rows, self.used + more
+        store = self.store.new_empty(shape)
+        store[..., : self.used, :] = self.store[..., : self.used, :]
+        return Cache(store, self.used)
+
+    def keep(self, rows: Bool[Tensor, " B"]) -> None:
+        """Let go of all other rows."""
+        self.store = self.store[:, :, rows]
+
+
+class Block(nn.Module):
+    """Attention and a feed-forward layer, each under its layer norm, added to their input."""
+
+    def __init__(self, config: TortoiseARConfig):
+        super().__init__()
+        width = config.width
+        self.heads = config.heads
+        self.first_norm = nn.LayerNorm(width)
+        self.project = nn.Linear(width, 3 * width)
+        self.leave = nn.Linear(width, width)
+        self.second_norm = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, 4 * width)
+        self.narrow = nn.Linear(4 * width, width)
+        self.drop = nn.Dropout(config.dropout)
+
+    def forward(self, x: Hidden, bias: Bias, number: int, cache: Cache | None) -> Hidden:
+        query, key, value = (
+            part.unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for part in self.project(self.first_norm(x)).chunk(3, dim=2)
+        )
+        if cache is not None:
+            key, value = cache.extend(number, key, value)
+        mixed = attend(query, key, value, bias, query.shape[3] ** -0.5)
+        x = x + self.drop(self.leave(mixed.transpose(1, 2).flatten(2)))
+        h = F.gelu(self.widen(self.second_norm(x)), approximate="tanh")
+        return x + self.drop(self.narrow(h))
+
+
+class VoiceEncoder(nn.Module):
+    """Reads a voice from a mel: what attention gathers at its first frame."""
+
+    def __init__(self, config: TortoiseARConfig):
+        super().__init__()
+        self.enter = nn.Conv1d(config.mel.bins, config.width, 1)
+        self.blocks = nn.ModuleList([
+            FrameAttention(config.width, config.heads) for _ in range(config.voice_blocks)
+        ])
+
+    def forward(self, mel: Mel) -> Vector:
+        x = self.enter(to_unit(mel))
+        for block in self.blocks:
+            x = block(x)
+        return x[:, :, 0]
+
+
+def causal(size: int, like: Tensor) -> Float[Tensor, "L L"]:
+    """Bias that hides from each place those behind it."""
+    return like.new_full((size, size), float("-inf")).triu(1)
+
+
+class TortoiseAR(nn.Module):
+    """A voice, the text between its start and stop, then codes; each predicted by all before it."""
+
+    def __init__(self, config: TortoiseARConfig):
+        super().__init__()
+        self.config = config
+        self.mel_spec = config.mel
+        width, texts, codes = config.width, len(config.symbols) + 1, config.codes + 2
+        self.voice = VoiceEncoder(config)
+        self.text_table = nn.Embedding(texts, width)
+        self.code_table = nn.Embedding(codes, width)
+        # Two and four places more than the limits, as published.
+        self.text_places = nn.Embedding(config.text_limit + 2, width)
+        self.code_places = nn.Embedding(config.code_limit + 4, width)
+        self.blocks = nn.ModuleList([Block(config) for _ in range(config.blocks)])
+        self.stack_norm = nn.LayerNorm(width)
+        self.final_norm = nn.LayerNorm(width)
+        self.text_head = nn.Linear(width, texts)
+        self.code_head = nn.Linear(width, codes)
+        for table in (self.text_table, self.code_table, self.text_places, self.code_places):
+            nn.init.normal_(table.weight, std=0.02)
+
+    def hear(self, references: Sequence[Tensor]) -> Vector:
+        """The voice of one or more recordings, the mean over them.
+
+        Args:
+            references: mels (B, M, T), each of any length.
+
+        Raises:
+            SoriError: there is none.
+        """
+        if not references:
+            raise SoriError("a voice needs at least one recording")
+        return torch.stack([self.voice(mel) for mel in references]).mean(dim=0)
+
+    def prefix(self, ids: Ids, voice: Vector) -> Hidden:
+        """What comes before the codes, embedded.
+
+        Raises:
+            SoriError: the text is longer than the position table.
+        """
+        if ids.shape[1] > self.config.text_limit:
+            raise SoriError(
+                f"text of {ids.shape[1]} symbols, and the model takes {self.config.text_limit}; "
+                "split it into sentences"
+            )
+        text = F.pad(ids, (1, 0), value=len(self.config.symbols))
+        embedded = self.text_table(text) + self.text_places.weight[: text.shape[1]]
+        return torch.cat([voice[:, None], embedded], dim=1)
+
+    def embed_codes(self, codes: Codes) -> Hidden:
+        """Codes behind the start, embedded.
+
+        Raises:
+            SoriError: there are more than the position table has places for.
+        """
+        if codes.shape[1] > self.config.code_limit:
+            raise SoriError(
+                f"{codes.shape[1]} codes, and the model takes {self.config.code_limit}; "
+                "use shorter recordings or sentences"
+            )
+        begun = F.pad(codes, (1, 0), value=self.config.start)
+        return self.code_table(begun) + self.code_places.weight[: begun.shape[1]]
+
+    def run(self, x: Hidden, bias: Bias, cache: Cache | None = None) -> Hidden:
+        """States of places that see what the bias and the cache let them."""
+        for number, block in enumerate(self.blocks):
+            x = block(x, bias, number, cache)
+        if cache is not None:
+            cache.used += x.shape[1]
+        return self.final_norm(self.stack_norm(x))
+
+    def forward(
+        self, ids: Ids, ids_len: Lengths, voice: Vector, codes: Codes
+    ) -> tuple[Float[Tensor, "B N_in D"], Float[Tensor, "B K_in D"]]:
+        """States at the start and all symbols of the text, and at the start and all codes.
+
+        Each is what the next symbol or code is read from.
+        """
+        prefix = self.prefix(ids, voice)
+        x = torch.cat([prefix, self.embed_codes(codes)], dim=1)
+        seen = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+        seen[:, 2 : prefix.shape[1]] = length_mask(ids_len, ids.shape[1])
+        bias = causal(x.shape[1], x) + as_bias(seen)[:, None, None, :]
+        states = self.run(x, bias)
+        return states[:, 1 : prefix.shape[1]], states[:, prefix.shape[1] :]
+
+    def latents(self, ids: Ids, voice: Vector, codes: Codes) -> Float[Tensor, "B K D"]:
+        """The state that each code is read from, as `sample` gives it."""
+        lengths = torch.full((len(ids),), ids.shape[1], device=ids.device)
+        return self(ids, lengths, voice, codes)[1][:, :-1]
+
+    @torch.no_grad()
+    def sample(
+        self,
+        ids: Ids,
+        voice: Vector,
+        count: int,
+        seed: int = 0,
+        manner: Sampling | None = None,
+        batch: int = 16,
+    ) -> Drawn:
+        """Draw candidates of one sentence, `batch` at a time.
+
+        Candidate i is a function of the seed and i; the batch changes only how numbers round.
+        """
+        manner = manner or Sampling()
+        limit = min(manner.limit, self.config.code_limit)
+        prefix = self.prefix(ids, voice)
+        heads, places = self.config.heads, prefix.shape[1]
+        store = prefix.new_empty(len(self.blocks), 2, 1, heads, places, self.config.width // heads)
+        cache = Cache(store)
+        self.run(prefix, causal(places, prefix), cache)
+        noise = uniforms(seed, count, limit).to(ids.device)
+        parts = [self.sample_together(cache, part, manner) for part in noise.split(batch)]
+        longest = max(part.codes.shape[1] for part in parts)
+        codes = [
+            F.pad(p.codes, (0, longest - p.codes.shape[1]), value=self.config.stop) for p in parts
+        ]
+        latents = [F.pad(p.latents, (0, 0, 0, longest - p.codes.shape[1])) for p in parts]
+        lengths, finished = (torch.cat([p[k] for p in parts]) for k in (1, 3))
+        return Drawn(torch.cat(codes), lengths, torch.cat(latents), finished)
+
+    def sample_together(
+        self, prefix: Cache, noise: Float[Tensor, "N K"], manner: Sampling
+    ) -> Drawn:
+        """Draw as many candidates as there are rows of noise; who stops leaves the batch."""
+        count, limit = noise.shape
+        cache = prefix.spread(count, limit)
+        rows = torch.arange(count, device=noise.device)
+        last = torch.full_like(rows, self.config.start)
+        codes = torch.full_like(noise, self.config.stop, dtype=torch.long)
+        latents = self.code_table.weight.new_zeros(count, limit, self.config.width)
+        lengths = torch.full_like(rows, limit)
+        heard = torch.zeros(count, self.config.codes + 2, dtype=torch.bool, device=noise.device)
+        free = latents.new_zeros(1, 1)
+        for place in range(limit):
+            x = self.code_table(last) + self.code_places.weight[place]
+            state = self.run(x[:, None], free, cache)[:, 0]
+            logits = self.code_head(state)
+            logits[:, self.config.start] = float("-inf")
+            last = draw(logits, heard, noise[rows, place], manner)
+            heard.scatter_(1, last[:, None], True)
+            codes[rows, place], latents[rows, place] = last, state
+            going = last != self.config.stop
+            lengths[rows[~going]] = place
+            if not going.any():
+                break
+            if not going.all():
+                rows, last, heard = rows[going], last[going], heard[going]
+                cache.keep(going)
+        longest = int(lengths.max())
+        return Drawn(codes[:, :longest], lengths, latents[:, :longest], lengths < limit)
+
+
+def uniforms(seed: int, count: int, limit: int) -> Float[Tensor, "N K"]:
+    """Even noise from 0 to 1; row i depends on the seed and i alone."""
+    rows = [np.random.default_rng((seed, number)).random(limit) for number in range(count)]
+    return torch.from_numpy(np.stack(rows))
+
+
+def penalised(logits: Logits, heard: Bool[Tensor, "B V"], repetition: float) -> Logits:
+    """Make codes that were heard before less likely.
+
+    Source: Keskar et al. 2019, "CTRL", section 4.1, arXiv:1909.05858.
+    """
+    less = torch.where(logits > 0, logits / repetition, logits * repetition)
+    return torch.where(heard, less, logits)
+
+
+def nucleus(chances: Logits, top_p: float) -> Bool[Tensor, "B V"]:
+    """The fewest codes that together have at least this probability.
+
+    Source: Holtzman et al. 2019, "The Curious Case of Neural Text Degeneration", section 3.1,
+    arXiv:1904.09751.
+    """
+    ordered, order = chances.sort(dim=1, descending=True, stable=True)
+    kept = ordered.cumsum(dim=1) - ordered < top_p
+    return torch.zeros_like(kept).scatter(1, order, kept)
+
+
+def draw(
+    logits: Logits,
+    heard: Bool[Tensor, "B V"],
+    noise: Float[Tensor, " B"],
+    manner: Sampling,
+) -> Int[Tensor, " B"]:
+    """The code at which the running sum of probabilities passes the noise."""
+    logits = penalised(logits.double(), heard, manner.repetition)
+    chances = (logits / manner.temperature).softmax(dim=1)
+    sums = (chances * nucleus(chances, manner.top_p)).cumsum(dim=1)
+    return torch.searchsorted(sums, noise[:, None] * sums[:, -1:], right=True)[:, 0]
+
+
+class TortoiseARTask(nn.Module):
+    """Cross entropy of codes and, with a small weight, of the text.
+
+    Args (of the constructor):
+        tokeniser: a trained `mel_codes`, which turns recordings into codes.
+    """
+
+    def __init__(self, config: TortoiseARConfig, tokeniser: Any):
+        super().__init__()
+        if tokeniser.config.codes != config.codes:
+            raise ValueError(
+                f"the tokeniser has {tokeniser.config.codes} codes, the model {config.codes}"
+            )
+        require_same(config.mel, tokeniser.config.mel)
+        self.config = config
+        self.model = TortoiseAR(config)
+        self.tokeniser = tokeniser
+
+    @property
+    def players(self) -> dict[str, nn.Module]:
+        return {"model": self.model}
+
+    def training_step(self, batch: TortoiseARBatch) -> Iterator[Update]:
+        model, config = self.model, self.config
+        with torch.no_grad():
+            codes = self.tokeniser.encode(batch.mel, batch.mel_len)
+            codes_len = self.tokeniser.count(batch.mel_len)
+        codes = codes.masked_fill(~length_mask(codes_len, codes.shape[1]), config.stop)
+        voice = model.voice(reference(batch.mel, batch.mel_len, config.reference_frames))
+        text_states, code_states = model(batch.ids, batch.ids_len, voice, codes)
+        text = next_nll(model.text_head(text_states), batch.ids, batch.ids_len, STOP_TEXT)
+        nll = next_nll(model.code_head(code_states), codes, codes_len, config.stop)
+        yield Update("model", nll + config.text_weight * text, {"nll": nll, "text": text})
+
+
+def reference(mel: Mel, mel_len: Lengths, frames: int) -> Float[Tensor, "B M T_cut"]:
+    """A stretch of each recording, from anywhere in it, at most half as long as the shortest."""
+    frames = max(min(frames, int(mel_len.min()) // 2), 1)
+    first = (torch.rand(len(mel), device=mel.device) * (mel_len - frames + 1)).long()
+    places = first[:, None] + torch.arange(frames, device=mel.device)
+    return mel.gather(2, places[:, None].expand(-1, mel.shape[1], -1))
+
+
+def next_nll(
+    logits: Float[Tensor, "B L V"], items: Int[Tensor, "B K"], lengths: Lengths, stop: int
+) -> Float[Tensor, ""]:
+    """Mean negative log probability of every item and of the stop behind the last, in nats."""
+    wanted = F.pad(items, (0, 1), value=stop)
+    wanted = wanted.scatter(1, lengths[:, None], stop)
+    each = F.cross_entropy(logits.float().transpose(1, 2), wanted, reduction="none")
+    return masked_mean(each, length_mask(lengths + 1, wanted.shape[1]))
+
+
+SPEC = Spec(
+    paper="arXiv:2305.07243",
+    config=TortoiseARConfig,
+    model=TortoiseAR,
+    task=TortoiseARTask,
+    batch=TortoiseARBatch,
+    tiny=TortoiseARConfig(
+        mel=MelSpec(8000, 512, 512, 128, 40, 0.0, 4000.0),
+        codes=8,
+        width=16,
+        heads=2,
+        blocks=2,
+        voice_blocks=1,
+        text_limit=24,
+        code_limit=40,
+        dropout=0.0,
+    ),
+    frozen={"tokeniser": "mel_codes"},
+)
