@@ -1,0 +1,229 @@
+"""CLVP: says how well speech codes fit a text, to choose among candidates.
+
+Two transformers bring text and codes into one space, where what belongs together lies close.
+
+Sources: Betker 2023, "Better speech synthesis through scaling" (TorToise), section 4.2,
+arXiv:2305.07243; loss from Radford et al. 2021, "CLIP", section 2.3, arXiv:2103.00020; rotary
+positions from Su et al. 2021, "RoFormer", section 3.4, arXiv:2104.09864; gated linear units from
+Shazeer 2020, arXiv:2002.05202.
+Deviations: text is phonemes, not byte pairs; what lies behind an item's end is hidden, where the
+program fills up with silence.
+"""
+
+from collections.abc import Iterator
+from dataclasses import field
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sori.learn.contracts import Ids, Lengths, Mel, Scalar, Spec, Update
+from sori.learn.mel import MelSpec, require_same, strict
+from sori.learn.nn.attention import attend
+from sori.learn.nn.masks import as_bias, as_weight, length_mask
+from sori.text.phonemes import SYMBOLS
+
+Codes = Int[Tensor, "B K"]
+Tokens = Int[Tensor, "B L"]
+Sequence = Float[Tensor, "B L D"]
+Heads = Float[Tensor, "B H L D_head"]
+Mask = Bool[Tensor, "B L"]
+Places = Float[Tensor, "B D"]
+
+
+def paper_mel() -> MelSpec:
+    """The paper's front end: 22.05 kHz, hop 256, 80 bands up to 8 kHz."""
+    return MelSpec(sample_rate=22050, hop_samples=256)
+
+
+@dataclass(config=strict, frozen=True)
+class CLVPConfig:
+    """Defaults are those of the published weights.
+
+    Args:
+        hidden_share: of the tokens of either side, not shown in training.
+    """
+
+    mel: MelSpec = field(default_factory=paper_mel)
+    symbols: str = SYMBOLS
+    codes: int = 8192
+    width: int = 768
+    heads: int = 12
+    blocks: int = 20
+    dropout: float = 0.1
+    hidden_share: float = 0.1
+
+
+@dataclass(config={"arbitrary_types_allowed": True}, frozen=True)
+class CLVPBatch:
+    ids: Ids
+    ids_len: Lengths
+    mel: Mel
+    mel_len: Lengths
+
+
+def rotate(x: Heads, channels: int) -> Heads:
+    """Turn pairs of the first channels by angles that grow with their place.
+
+    The pairs are a channel of the first half and one of the second.
+    """
+    half = channels // 2
+    rates = 10000 ** (-torch.arange(half, device=x.device) / half)
+    angles = torch.arange(x.shape[2], device=x.device)[:, None] * rates
+    sine, cosine = angles.sin().to(x.dtype), angles.cos().to(x.dtype)
+    a, b, rest = x[..., :half], x[..., half:channels], x[..., channels:]
+    return torch.cat([a * cosine - b * sine, b * cosine + a * sine, rest], dim=3)
+
+
+class Block(nn.Module):
+    """Attention with rotary positions and a gated feed-forward layer, each under its RMS norm.
+
+    Values are turned as queries and keys are.
+    """
+
+    def __init__(self, config: CLVPConfig):
+        super().__init__()
+        width = config.width
+        self.heads = config.heads
+        self.rotated = min(max(width // (2 * config.heads), 32), width // config.heads)
+        self.first_norm = nn.RMSNorm(width, eps=1e-5)
+        self.project = nn.Linear(width, 3 * width, bias=False)
+        self.leave = nn.Linear(width, width)
+        self.second_norm = nn.RMSNorm(width, eps=1e-5)
+        self.widen = nn.Linear(width, 4 * width)
+        self.narrow = nn.Linear(2 * width, width)
+        self.drop = nn.Dropout(config.dropout)
+
+    def forward(self, x: Sequence, mask: Mask) -> Sequence:
+        query, key, value = (
+            rotate(part.unflatten(2, (self.heads, -1)).transpose(1, 2), self.rotated)
+            for part in self.project(self.first_norm(x)).chunk(3, dim=2)
+        )
+        bias = as_bias(mask)[:, None, None, :]
+        mixed = attend(query, key, value, bias, query.shape[3] ** -0.5)
+        x = x + self.leave(mixed.transpose(1, 2).flatten(2))
+        content, gate = self.widen(self.second_norm(x)).chunk(2, dim=2)
+        return x + self.narrow(self.drop(content * F.gelu(gate)))
+
+
+class Encoder(nn.Module):
+    """Tokens to a place on the unit sphere: the mean over what the blocks make of them."""
+
+    def __init__(self, config: CLVPConfig, tokens: int):
+        super().__init__()
+        self.hidden_share = config.hidden_share
+        self.table = nn.Embedding(tokens, config.width)
+        self.blocks = nn.ModuleList([Block(config) for _ in range(config.blocks)])
+        self.norm = nn.LayerNorm(config.width)
+        self.leave = nn.Linear(config.width, config.width, bias=False)
+
+    def forward(self, tokens: Tokens, lengths: Lengths) -> Places:
+        mask = length_mask(lengths, tokens.shape[1])
+        if self.training and self.hidden_share:
+            mask = self.thinned(mask)
+        x = self.table(tokens)
+        for block in self.blocks:
+            x = block(x, mask)
+        weight = as_weight(mask)
+        mean = (self.norm(x) * weight).sum(dim=1) / weight.sum(dim=1)
+        return F.normalize(self.leave(mean).float(), dim=1)
+
+    def thinned(self, mask: Mask) -> Mask:
+        """The mask without a random share of its tokens, but with the first."""
+        shown = torch.rand(mask.shape, device=mask.device) >= self.hidden_share
+        shown[:, 0] = True
+        return mask & shown
+
+
+class CLVP(nn.Module):
+    """An encoder for text, one for codes, and how sharply their nearness is judged."""
+
+    def __init__(self, config: CLVPConfig):
+        super().__init__()
+        self.config = config
+        self.text = Encoder(config, len(config.symbols) + 1)
+        self.speech = Encoder(config, config.codes)
+        self.sharpness = nn.Parameter(torch.tensor(1.0))
+
+    def forward(
+        self, ids: Ids, ids_len: Lengths, codes: Codes, codes_len: Lengths
+    ) -> Float[Tensor, "B B"]:
+        """How well every text (row) fits every speech (column)."""
+        text, speech = self.text(ids, ids_len), self.speech(codes, codes_len)
+        return self.sharpness.exp() * text @ speech.T
+
+    def score(
+        self, ids: Int[Tensor, "1 N"], codes: Codes, codes_len: Lengths
+    ) -> Float[Tensor, " B"]:
+        """How well each candidate fits one text; all in one batch, the text once.
+
+        Args:
+            codes: what stands behind the end of a candidate may be any number.
+        """
+        lengths = torch.full((1,), ids.shape[1], device=ids.device)
+        known = codes.clamp(max=self.config.codes - 1)
+        speech = self.speech(known, codes_len.clamp(min=1))
+        return self.sharpness.exp() * speech @ self.text(ids, lengths)[0]
+
+
+def contrastive(logits: Float[Tensor, "B B"]) -> Scalar:
+    """Symmetric cross entropy of finding each row's own column and each column's own row, in nats.
+
+    Source: Radford et al. 2021, "CLIP", figure 3, arXiv:2103.00020.
+    """
+    own = torch.arange(len(logits), device=logits.device)
+    return 0.5 * (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own))
+
+
+class CLVPTask(nn.Module):
+    """The contrastive loss among the items of a batch.
+
+    Args (of the constructor):
+        tokeniser: a trained `mel_codes`, which turns recordings into codes.
+    """
+
+    def __init__(self, config: CLVPConfig, tokeniser: Any):
+        super().__init__()
+        if tokeniser.config.codes != config.codes:
+            raise ValueError(
+                f"the tokeniser has {tokeniser.config.codes} codes, the model {config.codes}"
+            )
+        require_same(config.mel, tokeniser.config.mel)
+        self.config = config
+        self.model = CLVP(config)
+        self.tokeniser = tokeniser
+
+    @property
+    def players(self) -> dict[str, nn.Module]:
+        return {"model": self.model}
+
+    def training_step(self, batch: CLVPBatch) -> Iterator[Update]:
+        with torch.no_grad():
+            codes = self.tokeniser.encode(batch.mel, batch.mel_len)
+        codes_len = self.tokeniser.count(batch.mel_len)
+        logits = self.model(batch.ids, batch.ids_len, codes, codes_len)
+        loss = contrastive(logits)
+        found = (logits.argmax(dim=1).cpu() == torch.arange(len(logits))).float().mean()
+        yield Update("model", loss, {"nll": loss, "found": found})
+
+
+SPEC = Spec(
+    paper="arXiv:2305.07243",
+    config=CLVPConfig,
+    model=CLVP,
+    task=CLVPTask,
+    batch=CLVPBatch,
+    tiny=CLVPConfig(
+        mel=MelSpec(8000, 512, 512, 128, 40, 0.0, 4000.0),
+        codes=8,
+        width=16,
+        heads=2,
+        blocks=2,
+        dropout=0.0,
+        hidden_share=0.0,
+    ),
+    frozen={"tokeniser": "mel_codes"},
+)
