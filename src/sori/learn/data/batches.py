@@ -236,7 +236,8 @@ class Sentences:
         ids = [0, *(self.ids[letter] for letter in entry.phonemes or ""), 0]
         durations = entry.durations or (0,) * len(ids)
         frames = sum(durations) or entry.frames // 2 * 2
-        row = {name: crop(cache, entry, name, 0, frames) for name in ("mel", "f0", "energy")}
+        wanted = [f.name for f in fields(self.batch) if f.name in ("mel", "wave", "f0", "energy")]
+        row = {name: crop(cache, entry, name, 0, frames) for name in wanted}
         return row | {
             "ids": torch.tensor(ids),
             "ids_len": torch.tensor(len(ids)),

@@ -22,10 +22,10 @@ from sori.learn.contracts import Acoustics, Delivery, Exhibit, Ids, Lengths, Mel
 from sori.learn.losses import masked_mean
 from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.alignment import Durations, expand
-from sori.learn.nn.attention import attend
-from sori.learn.nn.conv import PostNet, convolve
-from sori.learn.nn.masks import as_bias, as_weight, length_mask
-from sori.learn.nn.prunable import FIXED, Axis, Structure, times
+from sori.learn.nn.conv import PostNet
+from sori.learn.nn.masks import as_weight, length_mask
+from sori.learn.nn.prunable import FIXED, Axis, Structure
+from sori.learn.nn.transformer import FFTBlock, Positions
 from sori.text.phonemes import SYMBOLS
 
 Track = Float[Tensor, "B T"]
@@ -85,101 +85,11 @@ class Spoken(NamedTuple):
     mel: Mel
 
 
-class Positions(nn.Module):
-    """Positions as sines and cosines of geometrically spaced rates.
-
-    A cosine is a sine a quarter turn ahead, so every channel has a rate and a phase of its own.
-    `gain` is 1; it is there for a mask to multiply.
-
-    Source: Vaswani et al. 2017, section 3.5, arXiv:1706.03762.
-    """
-
-    rates: Tensor
-    phases: Tensor
-    gain: Tensor
-
-    def __init__(self, width: int):
-        super().__init__()
-        pairs = torch.arange(width) // 2 * 2
-        self.register_buffer("rates", 10000 ** (-pairs / width), persistent=False)
-        self.register_buffer("phases", torch.arange(width) % 2 * (torch.pi / 2), persistent=False)
-        self.register_buffer("gain", torch.ones(width))
-
-    def forward(self, size: int) -> Float[Tensor, "T D"]:
-        places = torch.arange(size, device=self.rates.device)[:, None]
-        return (places * self.rates + self.phases).sin() * self.gain
-
-    def declare(self, structure: Structure, path: str, width: Axis) -> None:
-        structure.follower(f"{path}.rates", width)
-        structure.follower(f"{path}.phases", width)
-        structure.tensor(f"{path}.gain", width)
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention with a projection for queries, keys and values each."""
-
-    def __init__(self, width: int, heads: int):
-        super().__init__()
-        self.heads = heads
-        self.scale = (width // heads) ** -0.5  # of the width that it was made with
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.value = nn.Linear(width, width)
-        self.leave = nn.Linear(width, width)
-
-    def forward(self, x: Steps, mask: Mask) -> Steps:
-        query, key, value = (
-            layer(x).unflatten(2, (self.heads, -1)).transpose(1, 2)
-            for layer in (self.query, self.key, self.value)
-        )
-        bias = as_bias(mask)[:, None, None, :]
-        mixed = attend(query, key, value, bias, self.scale)
-        return self.leave(mixed.transpose(1, 2).flatten(2))
-
-    def declare(self, structure: Structure, path: str, width: Axis) -> None:
-        heads = structure.dimension(f"{path}.heads", self.heads)
-        of_keys, of_values = (
-            layer.out_features // self.heads for layer in (self.query, self.value)
-        )
-        keys = times(heads, structure.dimension(f"{path}.keys", of_keys))
-        values = times(heads, structure.dimension(f"{path}.values", of_values))
-        structure.layer(f"{path}.query", self.query, keys, width)
-        structure.layer(f"{path}.key", self.key, keys, width)
-        structure.layer(f"{path}.value", self.value, values, width)
-        structure.layer(f"{path}.leave", self.leave, width, values)
-
-
-class FFTBlock(nn.Module):
-    """Feed-forward Transformer block: attention, then two convolutions over time.
-
-        x <- LN(MHA(x) + x),   x <- LN(Conv(ReLU(Conv(x))) + x)
-
-    Source: Ren et al. 2019, "FastSpeech", section 3.1, arXiv:1905.09263.
-    """
-
-    def __init__(self, config: FastSpeech2Config):
-        super().__init__()
-        width, kernel = config.width, config.filter_kernel
-        self.attend = Attention(width, config.heads)
-        self.first_norm = nn.LayerNorm(width)
-        self.widen = nn.Conv1d(width, config.filter_width, kernel, padding=kernel // 2)
-        self.narrow = nn.Conv1d(config.filter_width, width, 1)
-        self.second_norm = nn.LayerNorm(width)
-        self.drop = nn.Dropout(config.dropout)
-
-    def forward(self, x: Steps, mask: Mask) -> Steps:
-        keep = as_weight(mask)
-        x = self.first_norm(self.drop(self.attend(x, mask)) + x) * keep
-        h = convolve(self.narrow, F.relu(convolve(self.widen, x)))
-        return self.second_norm(self.drop(h) + x) * keep
-
-    def declare(self, structure: Structure, path: str, width: Axis) -> None:
-        self.attend.declare(structure, f"{path}.attend", width)
-        hidden = structure.dimension(f"{path}.hidden", self.widen.out_channels)
-        structure.layer(f"{path}.first_norm", self.first_norm, width)
-        structure.layer(f"{path}.widen", self.widen, hidden, width)
-        structure.layer(f"{path}.narrow", self.narrow, width, hidden)
-        structure.layer(f"{path}.second_norm", self.second_norm, width)
+def fft_block(config: FastSpeech2Config) -> FFTBlock:
+    """A block of the encoder or of the decoder, which are alike."""
+    return FFTBlock(
+        config.width, config.heads, config.filter_width, config.filter_kernel, config.dropout
+    )
 
 
 class Predictor(nn.Module):
@@ -225,13 +135,13 @@ class FastSpeech2(nn.Module):
         self.embed = nn.Embedding(len(config.symbols), config.width)
         self.speakers = nn.Embedding(len(config.speakers), config.width)
         self.positions = Positions(config.width)
-        self.encoder = nn.ModuleList([FFTBlock(config) for _ in range(config.encoder_blocks)])
+        self.encoder = nn.ModuleList([fft_block(config) for _ in range(config.encoder_blocks)])
         self.duration = Predictor(config, 1)
         self.pitch = Predictor(config, 2)
         self.energy = Predictor(config, 1)
         self.pitch_table = nn.Embedding(config.bins, config.width)
         self.energy_table = nn.Embedding(config.bins, config.width)
-        self.decoder = nn.ModuleList([FFTBlock(config) for _ in range(config.decoder_blocks)])
+        self.decoder = nn.ModuleList([fft_block(config) for _ in range(config.decoder_blocks)])
         self.mel_out = nn.Linear(config.width, config.mel.bins)
         self.postnet = (
             PostNet(config.mel.bins, config.postnet_width, config.postnet_blocks)

@@ -10,19 +10,18 @@ from collections.abc import Iterator
 from dataclasses import field, replace
 
 import torch
-from jaxtyping import Float
 from pydantic.dataclasses import dataclass
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
-from sori.learn.contracts import Frames, Mel, Spec, Update, Wave
+from sori.learn.contracts import Mel, Spec, Update, Wave
 from sori.learn.losses import feature_distance, least_squares_critic, least_squares_generator
 from sori.learn.mel import MelSpec, MelSpectrogram, strict
-from sori.learn.nn.conv import require_product, upsampling_conv, weight_norm
-from sori.learn.nn.critics import Judgement, PeriodCritics, ScaleCritics
+from sori.learn.nn.conv import require_product, weight_norm
+from sori.learn.nn.critics import CriticPair, PeriodCritics, ScaleCritics
 from sori.learn.nn.noise import Chance
+from sori.learn.nn.upsampling import upsampling_stages
 
-SLOPE = 0.1
 LAST_SLOPE = 0.01  # of the activation before the last convolution, in the authors' program
 
 
@@ -60,49 +59,6 @@ class HiFiGANBatch:
     wave: Wave
 
 
-def same_conv(channels: int, kernel: int, dilation: int) -> nn.Module:
-    """Weight-normed convolution that keeps the length."""
-    edge = (kernel - 1) // 2 * dilation
-    return weight_norm(nn.Conv1d(channels, channels, kernel, padding=edge, dilation=dilation))
-
-
-class ResidualBlock(nn.Module):
-    """Pairs of convolutions of one kernel, the first of each pair dilated.
-
-    Source: section 2.2, "multi-receptive field fusion", and appendix A.1.
-    """
-
-    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]):
-        super().__init__()
-        self.dilated = nn.ModuleList([same_conv(channels, kernel, d) for d in dilations])
-        self.plain = nn.ModuleList([same_conv(channels, kernel, 1) for _ in dilations])
-
-    def forward(self, x: Frames) -> Frames:
-        for dilated, plain in zip(self.dilated, self.plain, strict=True):
-            h = dilated(F.leaky_relu(x, SLOPE))
-            x = x + plain(F.leaky_relu(h, SLOPE))
-        return x
-
-
-class Stage(nn.Module):
-    """Multiplies the rate by `stride`, halves the channels; the mean of what its blocks say."""
-
-    def __init__(self, channels_in: int, stride: int, config: HiFiGANConfig):
-        super().__init__()
-        channels = channels_in // 2
-        self.upsample = weight_norm(upsampling_conv(channels_in, channels, stride))
-        self.blocks = nn.ModuleList([
-            ResidualBlock(channels, kernel, config.dilations) for kernel in config.kernels
-        ])
-
-    def forward(self, x: Frames) -> Float[Tensor, "B C_out T_up"]:
-        x = self.upsample(F.leaky_relu(x, SLOPE))
-        total = torch.zeros_like(x)
-        for block in self.blocks:
-            total = total + block(x)
-        return total / len(self.blocks)
-
-
 class HiFiGAN(nn.Module):
     """Makes a wave of a mel."""
 
@@ -110,12 +66,11 @@ class HiFiGAN(nn.Module):
         super().__init__()
         self.config = config
         self.mel_spec = config.mel
-        widths = [config.width >> stage for stage in range(len(config.strides) + 1)]
-        self.enter = weight_norm(nn.Conv1d(config.mel.bins, widths[0], 7, padding=3))
-        self.stages = nn.Sequential(
-            *(Stage(w, stride, config) for w, stride in zip(widths, config.strides, strict=False))
+        self.enter = weight_norm(nn.Conv1d(config.mel.bins, config.width, 7, padding=3))
+        self.stages = upsampling_stages(
+            config.width, config.strides, config.kernels, config.dilations
         )
-        self.leave = weight_norm(nn.Conv1d(widths[-1], 1, 7, padding=3))
+        self.leave = weight_norm(nn.Conv1d(config.width >> len(config.strides), 1, 7, padding=3))
 
     def forward(self, mel: Mel) -> Wave:
         x = self.stages(self.enter(mel))
@@ -129,19 +84,6 @@ class HiFiGAN(nn.Module):
     speak = vocode = forward
 
 
-class Critics(nn.Module):
-    """Critics of waves at several periods and at several scales."""
-
-    def __init__(self, config: HiFiGANConfig):
-        super().__init__()
-        self.periods = PeriodCritics(config.periods, config.period_widths)
-        self.scales = ScaleCritics(config.critics, config.critic_width, config.critic_limit)
-
-    def forward(self, wave: Wave) -> Judgement:
-        first, second = self.periods(wave), self.scales(wave)
-        return Judgement(first.scores + second.scores, first.features + second.features)
-
-
 class HiFiGANTask(nn.Module):
     """Least-squares GAN with feature matching and the L1 distance of mels, section 2.4.
 
@@ -152,7 +94,10 @@ class HiFiGANTask(nn.Module):
         super().__init__()
         self.config = config
         self.generator = HiFiGAN(config)
-        self.critics = Critics(config)
+        self.critics = CriticPair(
+            PeriodCritics(config.periods, config.period_widths),
+            ScaleCritics(config.critics, config.critic_width, config.critic_limit),
+        )
         # The loss hears the whole band, also what the generator is not shown.
         self.mel = MelSpectrogram(replace(config.mel, f_max_hz=config.mel.sample_rate / 2))
 

@@ -160,3 +160,19 @@ class SpectrumCritics(nn.Module):
 
     def forward(self, wave: Wave) -> Judgement:
         return join([critic(wave) for critic in self.critics])
+
+
+class CriticPair(nn.Module):
+    """Critics of waves at several periods and at several scales.
+
+    Source: Kong et al. 2020, "HiFi-GAN", section 2.3, arXiv:2010.05646.
+    """
+
+    def __init__(self, periods: PeriodCritics, scales: ScaleCritics):
+        super().__init__()
+        self.periods = periods
+        self.scales = scales
+
+    def forward(self, wave: Wave) -> Judgement:
+        first, second = self.periods(wave), self.scales(wave)
+        return Judgement(first.scores + second.scores, first.features + second.features)

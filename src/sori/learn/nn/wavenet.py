@@ -108,10 +108,16 @@ class GatedStack(nn.Module):
             for number, dilation in enumerate(size.dilations)
         ])
 
-    def forward(self, x: Residual, condition: Condition | None = None) -> Skip:
+    def forward(
+        self,
+        x: Residual,
+        condition: Condition | None = None,
+        keep: Float[Tensor, "B 1 S"] | None = None,
+    ) -> Skip:
+        """`keep` is 0 behind the end of an item, so that nothing there reaches the item."""
         total = None
         for layer in self.layers:
-            x, skip = layer(x, condition)
+            x, skip = layer(x if keep is None else x * keep, condition)
             total = skip if total is None else total + skip
         assert total is not None, "a stack has layers"
         return total
