@@ -38,7 +38,7 @@ class ResidualBlock(nn.Module):
 class UpsamplingStage(nn.Module):
     """Multiplies the rate by `stride`, halves the channels; the mean of what its blocks say.
 
-    Source: Kong et al. 2020, "HiFi-GAN", section 2.2, "multi-receptive field fusion".
+    Source: Kong et al. 2020, "HiFi-GAN", section 2.2, arXiv:2010.05646.
     """
 
     def __init__(

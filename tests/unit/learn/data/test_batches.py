@@ -10,6 +10,7 @@ from sori.learn.data.cache import Cache, prepare, write_labels
 from sori.learn.data.corpora import is_held_out, read_pipe_separated
 from sori.learn.mel import MelSpec
 from sori.learn.models.fastspeech2_conv import AcousticBatch
+from sori.learn.models.naturalspeech import NaturalSpeechBatch
 from sori.learn.models.source_filter import SourceFilterBatch
 from sori.learn.models.wavenet import WaveNetBatch
 from sori.text.phonemes import SYMBOLS
@@ -144,6 +145,17 @@ def test_sentences_are_padded_and_silence_stands_at_both_ends(cache):
     assert batch.ids_len.tolist() == [5, 6, 7, 8, 9]
     assert (batch.durations.sum(dim=1) == batch.mel_len).all()
     assert batch.mel.shape == (5, 80, 80)
+
+
+def test_a_batch_that_names_a_wave_gets_the_samples_of_its_frames(cache):
+    sentences = Sentences(items(cache), NaturalSpeechBatch, SYMBOLS, (), 1000, 0)
+
+    batch = sentences.at(0)
+
+    assert batch.wave.shape[1] == int(batch.mel_len.max()) * SPEC.hop_samples
+    for wave, frames in zip(batch.wave, batch.mel_len, strict=True):
+        assert wave[: int(frames) * SPEC.hop_samples].any()
+        assert not wave[int(frames) * SPEC.hop_samples :].any()
 
 
 def test_labels_replace_what_the_corpus_did_not_bring(tmp_path, cache):
