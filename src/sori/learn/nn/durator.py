@@ -82,7 +82,7 @@ class LearnedUpsampling(nn.Module):
 
         S[t, k] = t - s_k,   E[t, k] = e_k - t        s, e: where token k starts and ends
         W = softmax over k of MLP(S, E, Conv(V)),     C = MLP(S, E, Conv(V))
-        O = A (W V over heads) + B (sum over k of W C)
+        O = LN(A (W V over heads) + B (sum over k of W C))
 
     Source: Elias et al. 2021, "Parallel Tacotron 2", "Learned upsampling", arXiv:2103.14574; with
     several heads, Tan et al. 2022, "NaturalSpeech", "Differentiable durator", arXiv:2205.04421.
@@ -102,6 +102,8 @@ class LearnedUpsampling(nn.Module):
         self.tell = TokenView(contents)
         self.join = nn.Linear(heads * width, width)
         self.join_contents = nn.Linear(heads * contents, width, bias=False)
+        # A frame far inside a long token hears large numbers of its place.
+        self.norm = nn.LayerNorm(width)
         self.start_as_window()
 
     @torch.no_grad()
@@ -126,12 +128,12 @@ class LearnedUpsampling(nn.Module):
             told = torch.einsum("bhtn,btnp->bthp", weights, contents)
         laid = torch.einsum("bhtn,bnd->bthd", weights.to(values.dtype), values)
         joined = self.join(laid.flatten(2)) + self.join_contents(told.flatten(2))
-        return Upsampled(joined, weights)
+        return Upsampled(self.norm(joined), weights)
 
     def of_tokens(self, tokens: Tokens, mask: TokenMask) -> Tokens:
         """What frames would hear that belong to one token alone, without their place in it."""
         values = self.project(tokens) * as_weight(mask)
-        return self.join(values.repeat(1, 1, self.join.in_features // values.shape[2]))
+        return self.norm(self.join(values.repeat(1, 1, self.join.in_features // values.shape[2])))
 
     @staticmethod
     def places(durations: Lasting, frames: int) -> Float[Tensor, "B T N 2"]:

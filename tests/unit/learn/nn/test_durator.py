@@ -75,6 +75,14 @@ def test_durations_get_a_gradient_that_moves_a_boundary_the_right_way(layer):
     assert durations.grad[0, 0] > 0  # a longer first token takes the frame behind its end
 
 
+def test_frames_deep_inside_a_long_token_are_no_larger_than_others(layer):
+    tokens, durations = torch.randn(1, 3, 8), torch.tensor([[2.0, 900.0, 3.0]])
+
+    frames = layer(tokens, durations, full(tokens), 905).frames
+
+    assert frames.abs().max() < 8**0.5 + 1e-3  # the most that a norm over 8 channels lets through
+
+
 def test_padded_tokens_change_nothing(layer):
     tokens, durations = torch.randn(1, 3, 8), torch.tensor([[2.0, 3.5, 1.5]])
     padded = torch.cat([tokens, torch.randn(1, 2, 8)], dim=1)
