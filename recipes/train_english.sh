@@ -1,10 +1,11 @@
 #!/bin/sh
 # Trains the English voice from recordings to the file that speaks. Every step resumes when stopped.
 #
-#   recipes/train_english.sh CORPORA [OUT [TEACHER]]
+#   recipes/train_english.sh CORPORA [OUT [TEACHER PROSE...]]
 #
 # CORPORA holds the folders kokoro-voices, kathleen, ljspeech-part and cmu-arctic. With the folder of
-# a TEACHER (see distil_prosody.py) prosody is learned from more text than there is sound.
+# a TEACHER (see distil_prosody.py) prosody is learned from more text than there is sound, that of the
+# corpora and that of the folders PROSE (see prose.py).
 set -eu
 corpora=$1
 out=${2:-english.onnx}
@@ -24,7 +25,13 @@ sori train recipes/fastspeech2-english.toml
 if [ -n "$teacher" ]; then
     python recipes/distil_prosody.py "$teacher" "$corpora" runs/corpora/kokoro-prosody \
         --voices af_heart af_alloy af_kore af_nova --texts cmu-arctic kokoro-voices
-    sori corpus prepare kokoro-prosody --corpora runs/corpora
+    shift 3
+    python recipes/prose.py "$@" --out runs/corpora/prose
+    python recipes/distil_prosody.py "$teacher" runs/corpora runs/corpora/kokoro-prose --share \
+        --texts prose --voices af_alloy af_aoede af_jessica af_kore af_nova af_river af_sarah \
+        af_sky am_adam am_echo am_eric am_fenrir am_liam am_michael am_onyx am_puck am_santa \
+        bf_alice bf_emma bf_isabella bf_lily bm_daniel bm_fable bm_george bm_lewis
+    sori corpus prepare kokoro-prosody kokoro-prose --corpora runs/corpora
     acoustic=fastspeech2-english-prosody
     sori train "recipes/$acoustic.toml"
 fi

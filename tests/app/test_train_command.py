@@ -28,7 +28,7 @@ def test_a_training_prints_its_losses_and_speed_and_can_be_plotted(sori, options
     step, held_out = trained.out.decode().splitlines()
     assert trained.status == plotted.status == 0
     assert re.fullmatch(
-        r"step 3/3  norm \S+  magnitude \S+  convergence \S+  phase \S+"
+        r"step 3/3  norm \S+  magnitude \S+  convergence \S+  phase \S+  envelope \S+"
         r"  \S+ steps/s, \d+ frames/s, \d+ MB",
         step,
     )

@@ -39,11 +39,20 @@ class SpectralDistance(NamedTuple):
     magnitude: mean |log |X| - log |Y||, which hears soft and loud parts alike.
     convergence: || |X| - |Y| || / || |X| ||, which hears the loud ones.
     phase: mean |X - Y| / mean |X|, which is small only where phases agree as well.
+    envelope: mean difference of log power over small patches, which chance moves less than bins.
     """
 
     magnitude: Scalar
     convergence: Scalar
     phase: Scalar
+    envelope: Scalar
+
+
+def envelope(magnitude: Float[Tensor, "B K T"]) -> Float[Tensor, "B F S"]:
+    """Half the log power of patches of a spectrum, 64 to a spectrum and three frames long."""
+    high = max(2, (magnitude.shape[1] - 1) // 64)
+    patches = F.avg_pool2d(magnitude.square()[:, None], (high, 3), (max(1, high // 2), 1))
+    return 0.5 * patches[:, 0].clamp(min=1e-8).log()
 
 
 def spectral_distance(
@@ -67,6 +76,7 @@ def spectral_distance(
                 F.l1_loss(loud.clamp(min=1e-4).log(), guessed.clamp(min=1e-4).log()),
                 torch.linalg.norm(loud - guessed) / torch.linalg.norm(loud).clamp(min=1e-4),
                 magnitude(target - made).mean() / loud.mean(),
+                F.l1_loss(envelope(guessed), envelope(loud)),
             ])
         )
     return SpectralDistance(*torch.stack(parts).mean(dim=0))

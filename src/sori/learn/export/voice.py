@@ -23,7 +23,7 @@ from sori.learn.export.parity import compare
 from sori.learn.export.smaller import quantise
 from sori.learn.mel import require_same, strict
 from sori.learn.models.fastspeech2_conv import Controls, ConvFastSpeech2
-from sori.learn.models.source_filter import SourceFilter
+from sori.learn.models.source_filter import Crisp, SourceFilter
 
 INPUTS = ("ids", "speaker", "speed", "pitch", "energy")
 OUTPUTS = ("durations", "f0", "harmonic", "phase", "noise")
@@ -81,7 +81,7 @@ class JoinedVoice(nn.Module):
         super().__init__()
         require_same(acoustic.mel_spec, vocoder.mel_spec)
         self.acoustic = acoustic
-        self.vocoder = vocoder.folded()
+        self.vocoder = Crisp(vocoder)
 
     def forward(
         self,

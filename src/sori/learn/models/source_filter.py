@@ -8,15 +8,20 @@ rate but two Fourier transforms, which is why it speaks hundreds of times faster
     Y_t = exp(a_t + i p_t) FFT(w pulses_t) + exp(b_t) FFT(w noise_t),   y = sum of shifted IFFT(Y_t)
 
 The frames are as wide as `window_samples` and the transform is longer, so a filter may ring on
-beyond its frame (linear, not circular convolution). The phase is the minimum phase that belongs to
-the magnitude plus a learned remainder.
+beyond its frame (linear, not circular convolution). The phase p_t is a sum of few sines over
+frequency: smooth, so that what rings in one pulse stays together in time.
+
+What is learned by distances alone comes out blurred, for it lies in the middle of all that might
+have been said. Speaking therefore raises the contrast of the magnitudes across frequency and time,
+and keeps the energy of every frame; training leaves them as they are.
 
 Sources: Liu et al. 2020, "Neural Homomorphic Vocoder", Interspeech (pulse train and noise through
 filters made by a network); Engel et al. 2020, "DDSP", section 3, arXiv:2001.04643 (filtered noise);
-Siuzdak 2023, "Vocos", arXiv:2306.00814 (ConvNeXt at the frame rate). The combination is ours.
+Siuzdak 2023, "Vocos", arXiv:2306.00814 (ConvNeXt at the frame rate); Takamichi et al. 2016,
+"Postfilters to modify the modulation spectrum", IEEE/ACM TASLP 24(4), for the cause and the cure of
+blur in learned spectra. The combination and this form of contrast are ours.
 """
 
-import copy
 from collections.abc import Iterator
 from dataclasses import field
 from typing import NamedTuple
@@ -40,11 +45,25 @@ Spectrum = Complex[Tensor, "B T K"]
 
 PITCH_CENTRE = 5.2  # log of 181 Hz, between the means of women's and men's voices
 QUIET = -6.0  # where log magnitudes start; close to that of speech at ordinary loudness
+GAUGE_BINS = 4  # every so manieth bin is enough to tell the energy of a frame by
+VOICED = 4.0  # of the input that says so: as large as others, which eight bits share with it
 
 
 @dataclass(config=strict, frozen=True)
 class SourceFilterConfig:
-    """Sizes of network and transform."""
+    """Sizes of network and transform.
+
+    Args:
+        phase_terms: sines that make up a phase; with n of them, delays change within
+            sample_rate / n Hz at the quickest.
+        drawn_resolutions: of `stft_resolutions`, for one step.
+        contrast: by how much magnitudes are drawn away from their surroundings in frequency, which
+            reach about `contrast_hz` to each side.
+        quickness: the same in time, away from the mean with both neighbouring frames.
+        breath: what is added to the log magnitude of noise in voiced frames, in full above the
+            second of `breath_hz`, not below the first. Distances prefer pulses to noise: no noise
+            is ever like that of the recording.
+    """
 
     mel: MelSpec = field(default_factory=MelSpec)
     width: int = 192
@@ -53,6 +72,7 @@ class SourceFilterConfig:
     kernel: int = 7
     window_samples: int = 600
     fft_samples: int = 1024
+    phase_terms: int = 48
     stft_resolutions: tuple[tuple[int, int], ...] = (
         (128, 32),
         (256, 64),
@@ -60,8 +80,15 @@ class SourceFilterConfig:
         (1024, 256),
         (2048, 512),
     )
+    drawn_resolutions: int = 2
     convergence_weight: float = 0.3
     phase_weight: float = 0.3
+    envelope_weight: float = 2.0
+    contrast: float = 0.4
+    contrast_hz: float = 700.0
+    quickness: float = 0.8
+    breath: float = 0.8
+    breath_hz: tuple[float, float] = (1500.0, 4000.0)
 
     def __post_init__(self) -> None:
         if self.window_samples != 2 * self.mel.hop_samples:
@@ -91,28 +118,32 @@ class Filters(NamedTuple):
     noise: Bins
 
 
-def minimum_phase_matrix(bins: int) -> Float[Tensor, "K K"]:
-    """Maps log magnitudes at `bins` frequencies to the phase of the minimum-phase filter.
+def phase_basis(terms: int, bins: int) -> Float[Tensor, "N K"]:
+    """Sines over frequency, the odd part of a cepstrum, as rows."""
+    angle = torch.linspace(0, torch.pi, bins, dtype=torch.float64)
+    return torch.sin(torch.arange(1, terms + 1)[:, None] * angle).float()
 
-    The folded cepstrum of a minimum-phase filter is causal; every step from magnitude to phase is
-    linear, so one matrix does them all.
 
-    Source: Oppenheim & Schafer, "Discrete-Time Signal Processing", section on the realisation of
-    the complex cepstrum.
-    """
-    cepstrum = torch.fft.irfft(torch.eye(bins, dtype=torch.float64), dim=1)
-    half = bins - 1
-    fold = torch.zeros(2 * half, dtype=torch.float64)
-    fold[0] = fold[half] = 1
-    fold[1:half] = 2
-    return torch.fft.rfft(cepstrum * fold, dim=1).imag.float()
+def contrast_matrix(amount: float, reach_bins: float, bins: int) -> Float[Tensor, "K K"]:
+    """Maps values over frequency to x + amount (x - smooth x), where smooth is a Gaussian mean."""
+    place = torch.arange(bins, dtype=torch.float64)
+    weight = torch.exp(-0.5 * ((place[:, None] - place) / reach_bins).square())
+    smooth = weight / weight.sum(dim=1, keepdim=True)
+    return ((1 + amount) * torch.eye(bins) - amount * smooth).float()
+
+
+def quicken(x: Float[Tensor, "B T D"], amount: float) -> Float[Tensor, "B T D"]:
+    """Draw every frame away from its mean with both neighbours."""
+    around = torch.cat([x[:, :1], x, x[:, -1:]], dim=1)
+    smooth = (around[:, :-2] + 2 * x + around[:, 2:]) / 4
+    return x + amount * (x - smooth)
 
 
 class SourceFilter(nn.Module):
     """Reads mel and F0, returns filters; `forward` also applies them to pulses and noise."""
 
     window: Tensor
-    minimum_phase: Tensor
+    basis: Tensor
 
     def __init__(self, config: SourceFilterConfig):
         super().__init__()
@@ -126,17 +157,17 @@ class SourceFilter(nn.Module):
         ])
         self.norm = nn.LayerNorm(config.width)
         self.harmonic = nn.Linear(config.width, bins)
-        self.phase = nn.Linear(config.width, bins)
+        self.phase = nn.Linear(config.width, config.phase_terms)
         self.noise = nn.Linear(config.width, bins)
         nn.init.constant_(self.harmonic.bias, QUIET)
         nn.init.constant_(self.noise.bias, QUIET)
         nn.init.zeros_(self.phase.weight)
         nn.init.zeros_(self.phase.bias)
-        self.register_buffer("minimum_phase", minimum_phase_matrix(bins), persistent=False)
+        self.register_buffer("basis", phase_basis(config.phase_terms, bins), persistent=False)
         self.register_buffer("window", torch.hann_window(config.window_samples), persistent=False)
 
-    def filters(self, mel: Mel, f0: Pitch) -> Filters:
-        """Predict the filters of every frame."""
+    def hidden(self, mel: Mel, f0: Pitch) -> Float[Tensor, "B T D"]:
+        """What the network knows of every frame."""
         voiced = (f0 > 0).to(mel.dtype)
         pitch = (f0.clamp(min=1.0).log() - PITCH_CENTRE) * voiced
         x = torch.cat([mel / 4 + 1, pitch[:, None], voiced[:, None]], dim=1)
@@ -145,22 +176,13 @@ class SourceFilter(nn.Module):
             x = block(x)
         # Eight bits of mantissa are too few for a phase, so the heads stay in full precision.
         with torch.autocast(x.device.type, enabled=False):
-            x = self.norm(x.float())
-            harmonic = self.harmonic(x)
-            phase = self.phase(x)
-            if len(self.minimum_phase):
-                phase = phase + harmonic @ self.minimum_phase
-            return Filters(harmonic, phase, self.noise(x))
+            return self.norm(x.float())
 
-    def folded(self) -> "SourceFilter":
-        """An equal network whose phase head holds the minimum phase, so that it costs nothing."""
-        twin = copy.deepcopy(self)
-        with torch.no_grad():
-            turn = self.minimum_phase.T
-            twin.phase.weight.add_(turn @ self.harmonic.weight)
-            twin.phase.bias.add_(turn @ self.harmonic.bias)
-        twin.minimum_phase = torch.zeros(0)
-        return twin.eval()
+    def filters(self, mel: Mel, f0: Pitch) -> Filters:
+        """Predict the filters of every frame."""
+        x = self.hidden(mel, f0)
+        with torch.autocast(x.device.type, enabled=False):
+            return Filters(self.harmonic(x), self.phase(x) @ self.basis, self.noise(x))
 
     def structure(self) -> Structure:
         """One residual stream and the hidden channels of its blocks."""
@@ -200,14 +222,67 @@ class SourceFilter(nn.Module):
         spectrum = harmonic * self.spectra(pulses) + filters.noise.exp() * self.spectra(noise)
         return self.overlap_add(spectrum)
 
-    def forward(self, mel: Mel, f0: Pitch, noise: Wave) -> Wave:
-        pulses = pulse_train(f0, self.mel_spec.hop_samples, self.mel_spec.sample_rate)
-        return self.synthesise(self.filters(mel, f0), pulses, noise)
-
     def vocode(self, mel: Mel, f0: Pitch) -> Wave:
         """Make the wave of a mel and its F0 (Hz per frame, 0 where unvoiced)."""
         samples = mel.shape[2] * self.mel_spec.hop_samples
-        return self(mel, f0, torch.randn(mel.shape[0], samples, device=mel.device))
+        pulses = pulse_train(f0, self.mel_spec.hop_samples, self.mel_spec.sample_rate)
+        noise = torch.randn(mel.shape[0], samples, device=mel.device)
+        return self.synthesise(Crisp(self).filters(mel, f0), pulses, noise)
+
+
+class Crisp(nn.Module):
+    """A trained network as it speaks: with breath and with contrast, which its heads hold.
+
+    Contrast across frequency is linear, so one matrix with that of a head is one head again. What
+    it adds in energy is taken back frame by frame, measured at every `GAUGE_BINS`-th bin.
+    """
+
+    def __init__(self, network: SourceFilter):
+        super().__init__()
+        config = network.config
+        bins = config.fft_samples // 2 + 1
+        reach = config.contrast_hz * config.fft_samples / config.mel.sample_rate
+        matrix = contrast_matrix(config.contrast, reach, bins).to(network.basis.device)
+        low, high = config.breath_hz
+        place = torch.linspace(0, config.mel.sample_rate / 2, bins).to(matrix)
+        rise = config.breath * ((place - low) / (high - low)).clamp(0, 1)
+        harmonic, phase, noise = network.harmonic, network.phase, network.noise
+        self.config = config
+        self.network = network
+        self.harmonic = linear(matrix @ harmonic.weight, matrix @ harmonic.bias)
+        # Voicing is one more input of this head.
+        self.noise = linear(
+            torch.cat([matrix @ noise.weight, rise[:, None] / VOICED], dim=1), matrix @ noise.bias
+        )
+        self.phase = linear(network.basis.T @ phase.weight, network.basis.T @ phase.bias)
+        self.gauge = linear(
+            torch.cat([head.weight[::GAUGE_BINS] for head in (harmonic, noise)]),
+            torch.cat([head.bias[::GAUGE_BINS] for head in (harmonic, noise)]),
+        )
+
+    def filters(self, mel: Mel, f0: Pitch) -> Filters:
+        """Predict the filters of every frame."""
+        x = self.network.hidden(mel, f0)
+        quick = quicken(x, self.config.quickness)
+        voiced = VOICED * (f0 > 0).to(x.dtype)[..., None]
+        harmonic, noise = self.harmonic(quick), self.noise(torch.cat([quick, voiced], dim=-1))
+        still = noise[..., ::GAUGE_BINS] - voiced * self.noise.weight[::GAUGE_BINS, -1]
+        raised = torch.cat([harmonic[..., ::GAUGE_BINS], still], dim=-1)
+        level = (log_energy(self.gauge(x)) - log_energy(raised)) / 2
+        return Filters(harmonic + level, self.phase(x), noise + level)
+
+
+def linear(weight: Float[Tensor, "O I"], bias: Float[Tensor, " O"]) -> nn.Linear:
+    """A layer with these weights."""
+    layer = nn.Linear(weight.shape[1], weight.shape[0], device=weight.device)
+    layer.load_state_dict({"weight": weight, "bias": bias})
+    return layer
+
+
+def log_energy(log_magnitude: Bins) -> Float[Tensor, "B T 1"]:
+    """Logarithm of the sum of squares over frequency."""
+    # The runtime is slow at torch.logsumexp, and magnitudes of speech are far from overflowing.
+    return log_magnitude.exp().square().sum(dim=-1, keepdim=True).log()
 
 
 class SourceFilterTask(nn.Module):
@@ -231,11 +306,15 @@ class SourceFilterTask(nn.Module):
         pulses = synchronous_pulse_train(batch.cycles, batch.f0, spec.hop_samples, spec.sample_rate)
         filters = self.generator.filters(batch.mel, batch.f0)
         fake = self.generator.synthesise(filters, pulses, torch.randn_like(batch.wave))
-        distance = spectral_distance(batch.wave, fake, config.stft_resolutions)
+        # A few resolutions a step, drawn anew, teach what all of them do and cost less.
+        drawn = torch.randperm(len(config.stft_resolutions))[: config.drawn_resolutions]
+        resolutions = [config.stft_resolutions[i] for i in drawn.tolist()]
+        distance = spectral_distance(batch.wave, fake, resolutions)
         loss = (
             distance.magnitude
             + config.convergence_weight * distance.convergence
             + config.phase_weight * distance.phase
+            + config.envelope_weight * distance.envelope
         )
         yield Update("generator", loss, distance._asdict())
 

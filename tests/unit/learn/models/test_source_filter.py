@@ -1,13 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
 
 from sori.learn.models.source_filter import (
+    Crisp,
     Filters,
     SourceFilter,
     SourceFilterConfig,
-    minimum_phase_matrix,
+    contrast_matrix,
+    log_energy,
+    phase_basis,
+    quicken,
 )
 from sori.learn.nn.excitation import pulse_train
 from sori.speak import source_filter as spoken
@@ -70,23 +76,68 @@ def test_output_has_hop_samples_for_every_frame(vocoder):
     assert wave.shape == (2, 3300)
 
 
-def test_minimum_phase_is_that_of_a_stable_filter_with_all_zeros_inside():
-    response = np.fft.rfft([1.0, -0.6, 0.25, 0.1], 1024)
-    log_magnitude = torch.from_numpy(np.log(np.abs(response))).float()
+def test_phases_are_smooth_and_vanish_at_both_ends():
+    phase = torch.randn(48) @ phase_basis(48, 513)
 
-    phase = log_magnitude @ minimum_phase_matrix(513)
+    assert phase[[0, -1]].abs().max() < 1e-4
+    # Odd terms of a cepstrum: none of it lies beyond the 48th, so none of it rings for longer.
+    response = torch.fft.irfft(torch.complex(torch.zeros(513), phase))
+    assert response[1:49].abs().min() > 1e-6
+    assert response[49:-48].abs().max() < 1e-5
 
-    np.testing.assert_allclose(phase, np.unwrap(np.angle(response)), atol=1e-4)
+
+def test_contrast_leaves_what_is_flat_and_raises_what_stands_out():
+    matrix = contrast_matrix(0.4, 5.0, 65)
+    flat, peak = torch.full((65,), -3.0), torch.zeros(65)
+    peak[30] = 1.0
+
+    torch.testing.assert_close(matrix @ flat, flat)
+    assert (matrix @ peak)[30] == pytest.approx(1.4 - 0.4 / (5 * (2 * np.pi) ** 0.5), abs=1e-3)
+    assert (matrix @ peak)[25] < 0
 
 
-def test_folding_the_minimum_phase_into_the_head_changes_nothing(vocoder):
-    mel, f0 = torch.randn(1, 80, 12), torch.full((1, 12), 100.0)
+def test_quickening_leaves_what_is_steady_and_raises_what_is_short():
+    steady, short = torch.full((1, 9, 2), 2.0), torch.zeros(1, 9, 2)
+    short[:, 4] = 1.0
+
+    torch.testing.assert_close(quicken(steady, 0.8), steady)
+    torch.testing.assert_close(quicken(short, 0.8)[0, 3:6, 0], torch.tensor([-0.2, 1.4, -0.2]))
+
+
+def test_what_speaks_has_breath_where_it_is_voiced_and_high(vocoder):
+    mel = torch.randn(1, 80, 12)
+    still = replace(TINY, breath=0.0)
+    without = SourceFilter(still).eval()
+    without.load_state_dict(vocoder.state_dict())
+    f0 = torch.tensor([[0.0] * 6 + [100.0] * 6])
 
     with torch.no_grad():
-        plain, folded = vocoder.filters(mel, f0), vocoder.folded().filters(mel, f0)
+        added = Crisp(vocoder).filters(mel, f0).noise - Crisp(without).filters(mel, f0).noise
 
-    for want, got in zip(plain, folded, strict=True):
-        torch.testing.assert_close(got, want, atol=2e-4, rtol=1e-4)
+    assert added[0, :6].abs().max() == 0
+    # The energy of a frame stays, so all of it is a little lower for the breath.
+    rise = added[0, 6:] - added[0, 6:, :1]
+    torch.testing.assert_close(rise[:, :64], torch.zeros(6, 64), atol=1e-5, rtol=0)
+    torch.testing.assert_close(rise[:, 171:], torch.full((6, 342), 0.8), atol=1e-5, rtol=0)
+
+
+def test_what_speaks_has_contrast_in_its_heads_and_the_energy_of_what_was_trained(vocoder):
+    torch.nn.init.normal_(vocoder.harmonic.weight, std=0.1)
+    mel, f0 = torch.randn(1, 80, 12), torch.zeros(1, 12)
+    matrix = contrast_matrix(TINY.contrast, TINY.contrast_hz * 1024 / 24000, 513)
+
+    with torch.no_grad():
+        plain, crisp = vocoder.filters(mel, f0), Crisp(vocoder).filters(mel, f0)
+
+    expected = quicken(plain.harmonic @ matrix.T, TINY.quickness)
+    centred = [part - part.mean(dim=2, keepdim=True) for part in (crisp.harmonic, expected)]
+    torch.testing.assert_close(*centred, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(crisp.phase, plain.phase, atol=1e-4, rtol=1e-4)
+    before, after = (
+        log_energy(torch.cat([part.harmonic, part.noise], dim=2)) / 2 for part in (plain, crisp)
+    )
+    # Every eighth bin tells it well enough even of heads without any smoothness.
+    assert (after - before).abs().max() < 0.15
 
 
 def test_the_same_seed_gives_the_same_wave_and_another_seed_does_not():
