@@ -11,6 +11,7 @@ import typer
 
 from sori.app.extras import learning_half
 from sori.core.errors import SoriError
+from sori.core.files import write_text
 
 if TYPE_CHECKING:
     from sori.learn.cloning.order import Cloned, Order, Progress
@@ -195,7 +196,7 @@ def summary(cloned: "Cloned") -> str:
 
 def write_report(order: "Order", cloned: "Cloned", page: Path, threads: int) -> None:
     """Let both voices speak, judge them, and write what came of it as a page."""
-    from sori.app.eval_command import record_voice, write_text
+    from sori.app.eval_command import record_voice
     from sori.audio.files import read
     from sori.learn.cloning.report import clone_page
     from sori.learn.evaluation.evaluation import evaluate, full_panel

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sori.app.eval_command import write_text
 from sori.app.extras import learning_half, needing
 from sori.app.progress import progress_bar
 from sori.core.errors import SoriError
+from sori.core.files import write_text
 
 if TYPE_CHECKING:
     from sori.core.engines import Engine

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sori.core.errors import SoriError
+from sori.core.files import write_text
 
 if TYPE_CHECKING:
     from sori.learn.evaluation.clips import Clip
@@ -178,17 +179,6 @@ def with_references(clips: "list[Clip]", references: Path | None) -> "list[Clip]
     if not known:
         raise SoriError(f"{references} holds no recordings")
     return [replace(clip, reference=known.get(clip.path.stem)) for clip in clips]
-
-
-def write_text(file: Path, text: str) -> None:
-    """Write beside the file and rename, so that a part is never left under its name."""
-    part = file.with_name(f".{file.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(file)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise SoriError(f"cannot write {file}: {error.strerror}; choose another place") from error
 
 
 def summary_lines(evaluation: "Evaluation") -> list[str]:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sori.app.eval_command import write_text
 from sori.app.extras import needing
-from sori.app.reading import make_folder
+from sori.core.files import make_folder, write_text
 
 if TYPE_CHECKING:
     from sori.learn.lab.density import Collection

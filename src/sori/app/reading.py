@@ -26,6 +26,7 @@ from sori.audio.files import FORMATS, AudioWriter, failure
 from sori.audio.mp4 import M4bWriter
 from sori.core.engines import Engine
 from sori.core.errors import SoriError
+from sori.core.files import make_folder
 from sori.speak.card import read_card
 from sori.speak.edges import rest_between
 from sori.speak.speakers import mix
@@ -294,13 +295,6 @@ def file_name(number: int, last: int, title: str) -> str:
 
 def manifest(entries: Sequence[Mapping]) -> bytes:
     return json.dumps({"chapters": list(entries)}, indent=1).encode()
-
-
-def make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SoriError(f"cannot make the folder {folder}: {error.strerror}") from error
 
 
 def write(path: Path, data: bytes) -> None:

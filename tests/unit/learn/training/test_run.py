@@ -113,7 +113,7 @@ def test_a_loss_that_stays_undefined_stops_the_run_and_keeps_the_checkpoint(
     before = newest(places.out)[1]
     monkeypatch.setattr(
         "sori.learn.models.source_filter.spectral_distance",
-        lambda real, fake, sizes: SpectralDistance(*3 * [fake.sum() * float("nan")]),
+        lambda real, fake, sizes: SpectralDistance(*4 * [fake.sum() * float("nan")]),
     )
 
     with pytest.raises(SoriError, match="steps in a row .* undefined loss.*magnitude.* of clip"):
