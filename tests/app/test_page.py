@@ -214,7 +214,7 @@ def test_stopping_ends_the_work(page, monkeypatch):
 
     def utter(*arguments):
         calls.append(1)
-        time.sleep(0.02)
+        time.sleep(0.05)
         return plain(*arguments)
 
     monkeypatch.setattr(Voice, "utter", utter)

@@ -23,9 +23,9 @@ ALIGNER = Path(__file__).parents[4] / "weights" / WEIGHTS["aligner"]
 
 @pytest.fixture(scope="session")
 def spoken():
-    """Sounds of the texts, said by one speaker of the packaged voice."""
+    """Sounds of the texts, said slowly by one speaker of the packaged voice."""
     voice = sori.load(threads=1)
-    return [voice.say(text, speaker="af_heart") for text in TEXTS]
+    return [voice.say(text, speaker="slt", speed=0.9) for text in TEXTS]
 
 
 @pytest.fixture

@@ -150,4 +150,4 @@ def test_two_processes_learn_what_one_does(tmp_path, text):
         read_tensors(next((tmp_path / name).glob("checkpoints/*/state.safetensors")))[0]
         for name in ("one", "two")
     )
-    torch.testing.assert_close(two, one, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(two, one, rtol=1e-3, atol=3e-5)
