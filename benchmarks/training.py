@@ -27,9 +27,9 @@ from processes import busy_share, describe_machine
 
 from sori.core.errors import SoriError
 from sori.learn import registry
+from sori.learn.contracts import AcousticBatch
 from sori.learn.data.batches import WHOLE, Part
 from sori.learn.data.sources import Source, make_source
-from sori.learn.models.fastspeech2 import FastSpeech2Batch
 from sori.learn.training.learner import Learner
 from sori.learn.training.processes import start
 from sori.learn.training.progress import peak_memory_mb
@@ -50,7 +50,7 @@ class OneBatch:
 
     def __init__(self, items: int = 16, tokens: int = 100, frames: int = 600):
         random = torch.Generator().manual_seed(0)
-        self.batch = FastSpeech2Batch(
+        self.batch = AcousticBatch(
             ids=torch.randint(1, 40, (items, tokens), generator=random),
             ids_len=torch.full((items,), tokens),
             mel=torch.randn(items, 80, frames, generator=random) - 4,
@@ -61,7 +61,7 @@ class OneBatch:
             speaker=torch.zeros(items, dtype=torch.long),
         )
 
-    def at(self, step: int, part: Part = WHOLE) -> FastSpeech2Batch:
+    def at(self, step: int, part: Part = WHOLE) -> AcousticBatch:
         return self.batch
 
     def share(self, step: int, part: Part) -> float:
@@ -70,7 +70,7 @@ class OneBatch:
     def names(self, step: int) -> list[str]:
         return ["noise"] * len(self.batch.ids)
 
-    def example(self) -> FastSpeech2Batch:
+    def example(self) -> AcousticBatch:
         return self.batch
 
 

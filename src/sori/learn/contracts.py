@@ -14,10 +14,26 @@ from torch import Tensor, nn
 Scalar = Float[Tensor, ""]
 Ids = Int[Tensor, "B N"]
 Lengths = Int[Tensor, " B"]
+Durations = Int[Tensor, "B N"]
+Track = Float[Tensor, "B T"]
 Mel = Float[Tensor, "B M T"]
 Wave = Float[Tensor, "B S"]
 Frames = Float[Tensor, "B C T"]
 FrameMask = Bool[Tensor, "B T"]
+
+
+@dataclass(frozen=True)
+class AcousticBatch:
+    """Sentences with all that acoustic models learn from."""
+
+    ids: Ids
+    ids_len: Lengths
+    mel: Mel
+    mel_len: Lengths
+    durations: Durations
+    f0: Track
+    energy: Track
+    speaker: Lengths
 
 
 class Update(NamedTuple):

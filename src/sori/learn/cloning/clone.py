@@ -45,12 +45,12 @@ from sori.learn.cloning.stages import (
     tune,
 )
 from sori.learn.cloning.teaching import EchoTask, Lessons, MelCrops, imagine, sentence_ids
+from sori.learn.contracts import AcousticBatch
 from sori.learn.data.batches import Sentences
 from sori.learn.data.cache import Cache, prepare
 from sori.learn.data.corpora import Utterance
 from sori.learn.export.voice import SpeakerCard, VoiceCard, join
 from sori.learn.models.fastspeech2_conv import (
-    AcousticBatch,
     ConvFastSpeech2,
     ConvFastSpeech2Task,
 )

@@ -18,12 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sori.learn.contracts import Update
+from sori.learn.contracts import AcousticBatch, Update
 from sori.learn.data.batches import pad
 from sori.learn.models.fastspeech2_conv import (
     ENERGY_CENTRE,
     PITCH_CENTRE,
-    AcousticBatch,
     ConvFastSpeech2,
 )
 from sori.learn.models.source_filter import SourceFilter, SourceFilterBatch

@@ -19,10 +19,10 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sori.learn.contracts import Exhibit, Ids, Lengths, Mel, Spec, Update
+from sori.learn.contracts import Durations, Exhibit, Ids, Lengths, Mel, Spec, Update
 from sori.learn.losses import masked_mean
 from sori.learn.mel import MelSpec, strict
-from sori.learn.nn.alignment import Durations, expand, forward_sum, search_monotonic
+from sori.learn.nn.alignment import expand, forward_sum, search_monotonic
 from sori.learn.nn.conv import ConvNeXtBlock
 from sori.learn.nn.masks import as_weight, length_mask
 from sori.text.phonemes import SYMBOLS

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sori.learn.contracts import Ids, Lengths, Mel, Scalar, Spec, Update
-from sori.learn.mel import MelSpec, require_same, strict
+from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.attention import attend
 from sori.learn.nn.masks import as_bias, as_weight, length_mask
+from sori.learn.nn.quantise import require_tokeniser
 from sori.text.phonemes import SYMBOLS
 
 Codes = Int[Tensor, "B K"]
@@ -187,11 +188,7 @@ class CLVPTask(nn.Module):
 
     def __init__(self, config: CLVPConfig, tokeniser: Any):
         super().__init__()
-        if tokeniser.config.codes != config.codes:
-            raise ValueError(
-                f"the tokeniser has {tokeniser.config.codes} codes, the model {config.codes}"
-            )
-        require_same(config.mel, tokeniser.config.mel)
+        require_tokeniser(config, tokeniser)
         self.config = config
         self.model = CLVP(config)
         self.tokeniser = tokeniser

@@ -20,7 +20,7 @@ from sori.learn.mel import strict
 from sori.learn.nn import diffusion
 from sori.learn.nn.diffusion import Prediction, Schedule
 from sori.learn.nn.distributions import gaussian_divergence, normal_bin_log_prob
-from sori.learn.nn.pixels import Image, PerItem, Pixels, bits_per_dimension, centred
+from sori.learn.nn.pixels import Image, PerItem, PixelBatch, Pixels, bits_per_dimension, centred
 
 LIMIT = 1.0  # of pixels, once centred
 SCHEDULES = {"linear": diffusion.linear_betas, "cosine": diffusion.cosine_betas}
@@ -49,11 +49,6 @@ class DDPMConfig:
     blocks: int = 2  # at each resolution, on the way down and on the way up
     groups: int = 8
     bound_weight: float = 0.001
-
-
-@dataclass(config={"arbitrary_types_allowed": True}, frozen=True)
-class DDPMBatch:
-    pixels: Pixels
 
 
 class Block(nn.Module):
@@ -192,7 +187,7 @@ class DDPMTask(nn.Module):
     def players(self) -> dict[str, nn.Module]:
         return {"model": self.model}
 
-    def training_step(self, batch: DDPMBatch) -> Iterator[Update]:
+    def training_step(self, batch: PixelBatch) -> Iterator[Update]:
         model, config, plan = self.model, self.config, self.model.plan
         clean = centred(batch.pixels, config.levels)
         step = torch.randint(config.steps, (len(clean),), device=clean.device)
@@ -218,6 +213,6 @@ SPEC = Spec(
     config=DDPMConfig,
     model=DDPM,
     task=DDPMTask,
-    batch=DDPMBatch,
+    batch=PixelBatch,
     tiny=DDPMConfig(colours=1, levels=4, steps=20, width=8, blocks=1, groups=2),
 )

@@ -18,17 +18,28 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sori.core.errors import SoriError
-from sori.learn.contracts import Acoustics, Delivery, Exhibit, Ids, Lengths, Mel, Spec, Update
+from sori.learn.contracts import (
+    AcousticBatch,
+    Acoustics,
+    Delivery,
+    Durations,
+    Exhibit,
+    Ids,
+    Lengths,
+    Mel,
+    Spec,
+    Track,
+    Update,
+)
 from sori.learn.losses import masked_mean
 from sori.learn.mel import MelSpec, strict
-from sori.learn.nn.alignment import Durations, expand
+from sori.learn.nn.alignment import expand
 from sori.learn.nn.conv import PostNet
 from sori.learn.nn.masks import as_weight, length_mask
 from sori.learn.nn.prunable import FIXED, Axis, Structure
 from sori.learn.nn.transformer import FFTBlock, Positions
 from sori.text.phonemes import SYMBOLS
 
-Track = Float[Tensor, "B T"]
 Steps = Float[Tensor, "B T D"]
 Mask = Bool[Tensor, "B T"]
 
@@ -55,18 +66,6 @@ class FastSpeech2Config:
     energy_range: tuple[float, float] = (-7.0, 6.0)
     postnet_blocks: int = 0
     postnet_width: int = 512
-
-
-@dataclass(config={"arbitrary_types_allowed": True}, frozen=True)
-class FastSpeech2Batch:
-    ids: Ids
-    ids_len: Lengths
-    mel: Mel
-    mel_len: Lengths
-    durations: Durations
-    f0: Track
-    energy: Track
-    speaker: Lengths
 
 
 class Variance(NamedTuple):
@@ -258,11 +257,11 @@ class FastSpeech2Task(nn.Module):
     def players(self) -> dict[str, nn.Module]:
         return {"model": self.model}
 
-    def training_step(self, batch: FastSpeech2Batch) -> Iterator[Update]:
+    def training_step(self, batch: AcousticBatch) -> Iterator[Update]:
         terms = self.terms(batch)
         yield Update("model", torch.stack(list(terms.values())).sum(), terms)
 
-    def terms(self, batch: FastSpeech2Batch) -> dict[str, Tensor]:
+    def terms(self, batch: AcousticBatch) -> dict[str, Tensor]:
         """Every loss, each masked to the data."""
         model = self.model
         text_mask = length_mask(batch.ids_len, batch.ids.shape[1])
@@ -291,7 +290,7 @@ class FastSpeech2Task(nn.Module):
             terms["postnet"] = masked_mean((after - target).abs(), mask[:, None])
         return terms
 
-    def show(self, batch: FastSpeech2Batch) -> Exhibit:
+    def show(self, batch: AcousticBatch) -> Exhibit:
         """The first recording, and its mel made from its true durations, pitch and energy."""
         model = self.model
         text_mask = length_mask(batch.ids_len, batch.ids.shape[1])
@@ -302,7 +301,7 @@ class FastSpeech2Task(nn.Module):
         return Exhibit(mels={"recording": batch.mel[0], "made": made[0]})
 
 
-def true_variance(batch: FastSpeech2Batch, frames: int) -> Variance:
+def true_variance(batch: AcousticBatch, frames: int) -> Variance:
     """What the recordings of a batch do."""
     f0 = batch.f0[:, :frames]
     return Variance(f0.clamp(min=1).log(), (f0 > 0).float(), batch.energy[:, :frames])
@@ -313,7 +312,7 @@ SPEC = Spec(
     config=FastSpeech2Config,
     model=FastSpeech2,
     task=FastSpeech2Task,
-    batch=FastSpeech2Batch,
+    batch=AcousticBatch,
     tiny=FastSpeech2Config(
         width=16,
         encoder_blocks=1,

@@ -23,17 +23,27 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sori.learn.contracts import Acoustics, Delivery, Exhibit, Ids, Lengths, Mel, Spec, Update
+from sori.learn.contracts import (
+    AcousticBatch,
+    Acoustics,
+    Delivery,
+    Durations,
+    Exhibit,
+    Ids,
+    Mel,
+    Spec,
+    Track,
+    Update,
+)
 from sori.learn.losses import masked_mean
 from sori.learn.mel import MelSpec, strict
-from sori.learn.nn.alignment import Durations, owners
+from sori.learn.nn.alignment import owners
 from sori.learn.nn.attention import DistanceAttention
 from sori.learn.nn.conv import ConvNeXtBlock
 from sori.learn.nn.masks import as_weight, length_mask
 from sori.learn.nn.prunable import FIXED, Axis, Structure
 from sori.text.phonemes import SYMBOLS
 
-Track = Float[Tensor, "B T"]
 Units = Float[Tensor, "B U D"]
 Speakers = Float[Tensor, "B P"]
 
@@ -62,18 +72,6 @@ class ConvFastSpeech2Config:
     pitch_weight: float = 1.0
     energy_weight: float = 0.5
     duration_weight: float = 1.0
-
-
-@dataclass(config={"arbitrary_types_allowed": True}, frozen=True)
-class AcousticBatch:
-    ids: Ids
-    ids_len: Lengths
-    mel: Mel
-    mel_len: Lengths
-    durations: Durations
-    f0: Track
-    energy: Track
-    speaker: Lengths
 
 
 class Controls(NamedTuple):

@@ -8,7 +8,7 @@ arXiv:1606.05328.
 Deviation: every layer also skips ahead to the output, as in WaveNet.
 """
 
-from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 from jaxtyping import Float
@@ -16,9 +16,16 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sori.learn.contracts import Spec, Update
+from sori.learn.contracts import Spec
 from sori.learn.mel import strict
-from sori.learn.nn.pixels import PerItem, Pixels, bits_per_dimension, centred
+from sori.learn.nn.pixels import (
+    LikelihoodTask,
+    PerItem,
+    PixelBatch,
+    Pixels,
+    bits_per_dimension,
+    centred,
+)
 from sori.learn.nn.raster import Logits, Maps, RasterConv, draw, log_prob
 from sori.learn.nn.wavenet import gated
 
@@ -33,11 +40,6 @@ class GatedPixelCNNConfig:
     kernel: int = 5
     width: int = 384
     last_width: int = 1024
-
-
-@dataclass(config={"arbitrary_types_allowed": True}, frozen=True)
-class GatedPixelCNNBatch:
-    pixels: Pixels
 
 
 class Stacks(NamedTuple):
@@ -116,27 +118,11 @@ class GatedPixelCNN(nn.Module):
         return draw(self, size)
 
 
-class GatedPixelCNNTask(nn.Module):
-    """Maximum likelihood, in bits per dimension."""
-
-    def __init__(self, config: GatedPixelCNNConfig):
-        super().__init__()
-        self.model = GatedPixelCNN(config)
-
-    @property
-    def players(self) -> dict[str, nn.Module]:
-        return {"model": self.model}
-
-    def training_step(self, batch: GatedPixelCNNBatch) -> Iterator[Update]:
-        loss = self.model.bits(batch.pixels).mean()
-        yield Update("model", loss, {"nll": loss})
-
-
 SPEC = Spec(
     paper="arXiv:1606.05328",
     config=GatedPixelCNNConfig,
     model=GatedPixelCNN,
-    task=GatedPixelCNNTask,
-    batch=GatedPixelCNNBatch,
+    task=partial(LikelihoodTask, GatedPixelCNN),
+    batch=PixelBatch,
     tiny=GatedPixelCNNConfig(colours=1, levels=4, layers=2, kernel=3, width=8, last_width=16),
 )

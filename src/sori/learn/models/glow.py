@@ -6,7 +6,7 @@ Deviations: scales of activation norms are kept as logarithms; the couplings are
 the program has s (x + t); the noise of the last level is standard normal, without a learned mean.
 """
 
-from collections.abc import Iterator
+from functools import partial
 from typing import Literal
 
 import torch
@@ -15,9 +15,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sori.learn.contracts import Spec, Update
+from sori.learn.contracts import Spec
 from sori.learn.mel import strict
-from sori.learn.nn.distributions import standard_log_prob
 from sori.learn.nn.flows import (
     ActNorm,
     Chain,
@@ -29,15 +28,7 @@ from sori.learn.nn.flows import (
     places,
     unfold_pixels,
 )
-from sori.learn.nn.pixels import (
-    Image,
-    PerItem,
-    Pixels,
-    bits_per_dimension,
-    density_of_levels,
-    dequantise,
-    quantise,
-)
+from sori.learn.nn.pixels import Image, ImageFlow, LikelihoodTask, PixelBatch
 
 OPEN = 2.0  # the program's offset: couplings start at a scale of sigmoid(2) = 0.88
 
@@ -59,11 +50,6 @@ class GlowConfig:
     width: int = 512
     mixing: Literal["triangular", "dense"] = "triangular"
     recompute: bool = False
-
-
-@dataclass(config={"arbitrary_types_allowed": True}, frozen=True)
-class GlowBatch:
-    pixels: Pixels
 
 
 class TriangularMix(nn.Module):
@@ -168,11 +154,11 @@ class Scale(nn.Module):
         return unfold_pixels(self.steps.inverse(y))
 
 
-class Glow(nn.Module):
+class Glow(ImageFlow):
     """Maps images to noise of the same size and back."""
 
     def __init__(self, config: GlowConfig):
-        super().__init__()
+        super().__init__(config.levels)
         self.config = config
         self.scale = Scale(config, config.colours, config.scales)
 
@@ -184,40 +170,12 @@ class Glow(nn.Module):
         """The image of a noise."""
         return self.scale.inverse(z) + 0.5
 
-    def bits(self, pixels: Pixels) -> PerItem:
-        """At most so many bits per dimension."""
-        z, log_det = self(dequantise(pixels, self.config.levels))
-        log_density = standard_log_prob(z) + log_det
-        return bits_per_dimension(
-            density_of_levels(log_density, pixels, self.config.levels), pixels
-        )
-
-    def sample(self, size: tuple[int, int, int, int], temperature: float = 1.0) -> Pixels:
-        """Draw images."""
-        return quantise(self.inverse(temperature * torch.randn(size)), self.config.levels)
-
-
-class GlowTask(nn.Module):
-    """Maximum likelihood, in bits per dimension."""
-
-    def __init__(self, config: GlowConfig):
-        super().__init__()
-        self.model = Glow(config)
-
-    @property
-    def players(self) -> dict[str, nn.Module]:
-        return {"model": self.model}
-
-    def training_step(self, batch: GlowBatch) -> Iterator[Update]:
-        loss = self.model.bits(batch.pixels).mean()
-        yield Update("model", loss, {"nll": loss})
-
 
 SPEC = Spec(
     paper="arXiv:1807.03039",
     config=GlowConfig,
     model=Glow,
-    task=GlowTask,
-    batch=GlowBatch,
+    task=partial(LikelihoodTask, Glow),
+    batch=PixelBatch,
     tiny=GlowConfig(colours=1, levels=4, scales=2, steps=2, width=8),
 )

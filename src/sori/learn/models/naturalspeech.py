@@ -21,7 +21,17 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sori.learn.contracts import Exhibit, Frames, Ids, Lengths, Scalar, Spec, Update, Wave
+from sori.learn.contracts import (
+    Durations,
+    Exhibit,
+    Frames,
+    Ids,
+    Lengths,
+    Scalar,
+    Spec,
+    Update,
+    Wave,
+)
 from sori.learn.losses import (
     feature_distance,
     least_squares_critic,
@@ -29,7 +39,7 @@ from sori.learn.losses import (
     masked_mean,
 )
 from sori.learn.mel import MelSpec, MelSpectrogram, strict
-from sori.learn.nn.alignment import Durations, expand, search_monotonic
+from sori.learn.nn.alignment import expand, search_monotonic
 from sori.learn.nn.conv import require_product, weight_norm
 from sori.learn.nn.critics import CriticPair, PeriodCritics, ScaleCritics
 from sori.learn.nn.distributions import divergence_matrix, sampled_divergence

@@ -7,16 +7,23 @@ Stacked masked convolutions leave a blind spot to the upper right: with L layers
 L (L - 1) / 2 pixels of the past reach nothing (see `gated_pixelcnn`).
 """
 
-from collections.abc import Iterator
+from functools import partial
 
 from jaxtyping import Float
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sori.learn.contracts import Spec, Update
+from sori.learn.contracts import Spec
 from sori.learn.mel import strict
-from sori.learn.nn.pixels import PerItem, Pixels, bits_per_dimension, centred
+from sori.learn.nn.pixels import (
+    LikelihoodTask,
+    PerItem,
+    PixelBatch,
+    Pixels,
+    bits_per_dimension,
+    centred,
+)
 from sori.learn.nn.raster import Logits, Maps, RasterConv, draw, log_prob
 
 
@@ -31,11 +38,6 @@ class PixelCNNConfig:
     kernel: int = 3
     width: int = 128  # of the residual path's inside; the path itself is twice as wide
     last_width: int = 1024
-
-
-@dataclass(config={"arbitrary_types_allowed": True}, frozen=True)
-class PixelCNNBatch:
-    pixels: Pixels
 
 
 class Block(nn.Module):
@@ -87,27 +89,11 @@ class PixelCNN(nn.Module):
         return draw(self, size)
 
 
-class PixelCNNTask(nn.Module):
-    """Maximum likelihood, in bits per dimension."""
-
-    def __init__(self, config: PixelCNNConfig):
-        super().__init__()
-        self.model = PixelCNN(config)
-
-    @property
-    def players(self) -> dict[str, nn.Module]:
-        return {"model": self.model}
-
-    def training_step(self, batch: PixelCNNBatch) -> Iterator[Update]:
-        loss = self.model.bits(batch.pixels).mean()
-        yield Update("model", loss, {"nll": loss})
-
-
 SPEC = Spec(
     paper="arXiv:1601.06759",
     config=PixelCNNConfig,
     model=PixelCNN,
-    task=PixelCNNTask,
-    batch=PixelCNNBatch,
+    task=partial(LikelihoodTask, PixelCNN),
+    batch=PixelBatch,
     tiny=PixelCNNConfig(colours=1, levels=4, first_kernel=3, blocks=1, width=8, last_width=16),
 )

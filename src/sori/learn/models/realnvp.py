@@ -7,7 +7,7 @@ Deviations: activation norms (see `nn.flows.ActNorm`) where the paper norms by b
 batch of two trains as well; residual networks without batch norm.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -15,20 +15,16 @@ from pydantic.dataclasses import dataclass
 from torch import nn
 from torch.nn import functional as F
 
-from sori.learn.contracts import Spec, Update
+from sori.learn.contracts import Spec
 from sori.learn.mel import strict
 from sori.learn.nn.conv import weight_norm
-from sori.learn.nn.distributions import standard_log_prob
 from sori.learn.nn.flows import ActNorm, Chain, LogDet, ZeroConv, fold_pixels, unfold_pixels
 from sori.learn.nn.pixels import (
     Image,
-    PerItem,
-    Pixels,
-    bits_per_dimension,
-    density_of_levels,
-    dequantise,
+    ImageFlow,
+    LikelihoodTask,
+    PixelBatch,
     from_logits,
-    quantise,
     to_logits,
 )
 
@@ -43,11 +39,6 @@ class RealNVPConfig:
     width: int = 32
     blocks: int = 4
     recompute: bool = False  # less memory, a third more time (see `nn.flows.Chain`)
-
-
-@dataclass(config={"arbitrary_types_allowed": True}, frozen=True)
-class RealNVPBatch:
-    pixels: Pixels
 
 
 class Block(nn.Module):
@@ -164,11 +155,11 @@ class Scale(nn.Module):
         return self.checkered.inverse(unfold_pixels(self.halved.inverse(y)))
 
 
-class RealNVP(nn.Module):
+class RealNVP(ImageFlow):
     """Maps images to noise of the same size and back."""
 
     def __init__(self, config: RealNVPConfig):
-        super().__init__()
+        super().__init__(config.levels)
         self.config = config
         self.scale = Scale(config, config.colours, config.scales)
 
@@ -182,40 +173,12 @@ class RealNVP(nn.Module):
         """The image of a noise."""
         return from_logits(self.scale.inverse(z))
 
-    def bits(self, pixels: Pixels) -> PerItem:
-        """At most so many bits per dimension."""
-        z, log_det = self(dequantise(pixels, self.config.levels))
-        log_density = standard_log_prob(z) + log_det
-        return bits_per_dimension(
-            density_of_levels(log_density, pixels, self.config.levels), pixels
-        )
-
-    def sample(self, size: tuple[int, int, int, int], temperature: float = 1.0) -> Pixels:
-        """Draw images."""
-        return quantise(self.inverse(temperature * torch.randn(size)), self.config.levels)
-
-
-class RealNVPTask(nn.Module):
-    """Maximum likelihood, in bits per dimension."""
-
-    def __init__(self, config: RealNVPConfig):
-        super().__init__()
-        self.model = RealNVP(config)
-
-    @property
-    def players(self) -> dict[str, nn.Module]:
-        return {"model": self.model}
-
-    def training_step(self, batch: RealNVPBatch) -> Iterator[Update]:
-        loss = self.model.bits(batch.pixels).mean()
-        yield Update("model", loss, {"nll": loss})
-
 
 SPEC = Spec(
     paper="arXiv:1605.08803",
     config=RealNVPConfig,
     model=RealNVP,
-    task=RealNVPTask,
-    batch=RealNVPBatch,
+    task=partial(LikelihoodTask, RealNVP),
+    batch=PixelBatch,
     tiny=RealNVPConfig(colours=1, levels=4, scales=2, width=8, blocks=1),
 )

@@ -24,10 +24,20 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sori.core.errors import SoriError
-from sori.learn.contracts import Acoustics, Delivery, Exhibit, Ids, Lengths, Mel, Spec, Update
+from sori.learn.contracts import (
+    Acoustics,
+    Delivery,
+    Durations,
+    Exhibit,
+    Ids,
+    Lengths,
+    Mel,
+    Spec,
+    Update,
+)
 from sori.learn.losses import masked_mean
 from sori.learn.mel import MelSpec, strict
-from sori.learn.nn.alignment import Durations, owners
+from sori.learn.nn.alignment import owners
 from sori.learn.nn.conv import NormedConvs, PostNet
 from sori.learn.nn.masks import length_mask
 from sori.text.phonemes import SYMBOLS

@@ -20,9 +20,10 @@ from torch.nn import functional as F
 from sori.core.errors import SoriError
 from sori.learn.contracts import Ids, Lengths, Mel, Spec, Update
 from sori.learn.losses import masked_mean
-from sori.learn.mel import MelSpec, require_same, strict, to_unit
+from sori.learn.mel import MelSpec, strict, to_unit
 from sori.learn.nn.attention import FrameAttention, attend
 from sori.learn.nn.masks import as_bias, length_mask
+from sori.learn.nn.quantise import require_tokeniser
 from sori.text.phonemes import SYMBOLS
 
 Codes = Int[Tensor, "B K"]
@@ -387,11 +388,7 @@ class TortoiseARTask(nn.Module):
 
     def __init__(self, config: TortoiseARConfig, tokeniser: Any):
         super().__init__()
-        if tokeniser.config.codes != config.codes:
-            raise ValueError(
-                f"the tokeniser has {tokeniser.config.codes} codes, the model {config.codes}"
-            )
-        require_same(config.mel, tokeniser.config.mel)
+        require_tokeniser(config, tokeniser)
         self.config = config
         self.model = TortoiseAR(config)
         self.tokeniser = tokeniser

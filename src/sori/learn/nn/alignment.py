@@ -6,9 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from sori.learn.contracts import Lengths, Scalar
-
-Durations = Int[Tensor, "B N"]
+from sori.learn.contracts import Durations, Lengths, Scalar
 
 
 def expand(x: Float[Tensor, "B N D"], durations: Durations) -> Float[Tensor, "B T D"]:

@@ -1,10 +1,17 @@
 """Quantised images, (B, C, H, W) with levels from 0: how densities of them are counted."""
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from sori.learn.contracts import Update
+from sori.learn.nn.distributions import standard_log_prob
 
 Pixels = Int[Tensor, "B C H W"]
 Image = Float[Tensor, "B C H W"]
@@ -60,3 +67,58 @@ def bits_per_dimension(log_prob: PerItem, pixels: Pixels) -> PerItem:
 def density_of_levels(log_density: PerItem, pixels: Pixels, levels: int) -> PerItem:
     """Log probability of levels from the log density of images on [0, 1]: each has a bin."""
     return log_density - pixels[0].numel() * math.log(levels)
+
+
+@dataclass(config={"arbitrary_types_allowed": True}, frozen=True)
+class PixelBatch:
+    pixels: Pixels
+
+
+class LikelihoodTask(nn.Module):
+    """Maximum likelihood of a model that tells its `bits`, in bits per dimension.
+
+    Args (of the constructor):
+        model: makes it from its config.
+    """
+
+    def __init__(self, model: Callable[[Any], nn.Module], config: Any):
+        super().__init__()
+        self.model: Any = model(config)
+
+    @property
+    def players(self) -> dict[str, nn.Module]:
+        return {"model": self.model}
+
+    def training_step(self, batch: PixelBatch) -> Iterator[Update]:
+        loss = self.model.bits(batch.pixels).mean()
+        yield Update("model", loss, {"nll": loss})
+
+
+class ImageFlow(nn.Module, ABC):
+    """A flow between images whose values lie in (0, 1) and noise of the same size.
+
+    Args (of the constructor):
+        levels: that a pixel has.
+    """
+
+    def __init__(self, levels: int):
+        super().__init__()
+        self.levels = levels
+
+    @abstractmethod
+    def forward(self, image: Image) -> tuple[Image, PerItem]:
+        """Noise of an image, and log|det|."""
+
+    @abstractmethod
+    def inverse(self, z: Image) -> Image:
+        """The image of a noise."""
+
+    def bits(self, pixels: Pixels) -> PerItem:
+        """At most so many bits per dimension."""
+        z, log_det = self(dequantise(pixels, self.levels))
+        log_density = standard_log_prob(z) + log_det
+        return bits_per_dimension(density_of_levels(log_density, pixels, self.levels), pixels)
+
+    def sample(self, size: tuple[int, int, int, int], temperature: float = 1.0) -> Pixels:
+        """Draw images."""
+        return quantise(self.inverse(temperature * torch.randn(size)), self.levels)

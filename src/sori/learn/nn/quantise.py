@@ -3,7 +3,7 @@
 Source: van den Oord et al. 2017, "Neural Discrete Representation Learning", arXiv:1711.00937.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sori.learn.contracts import Scalar
+from sori.learn.mel import require_same
 
 Vectors = Float[Tensor, "B T D"]
 Codes = Int[Tensor, "B T"]
@@ -97,3 +98,16 @@ def perplexity(codes: Int[Tensor, " R"], size: int) -> Scalar:
     """How many codes are in use, counted as if all were used alike: exp of their entropy."""
     shares = F.one_hot(codes, size).float().mean(dim=0)
     return torch.special.entr(shares).sum().exp()
+
+
+def require_tokeniser(config: Any, tokeniser: Any) -> None:
+    """Refuse a tokeniser whose codes or mels are not those that a model's config names.
+
+    Raises:
+        ValueError: they differ; the message says in what.
+    """
+    if tokeniser.config.codes != config.codes:
+        raise ValueError(
+            f"the tokeniser has {tokeniser.config.codes} codes, the model {config.codes}"
+        )
+    require_same(config.mel, tokeniser.config.mel)

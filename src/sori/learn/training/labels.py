@@ -8,11 +8,12 @@ import torch
 
 from sori.core.errors import SoriError
 from sori.learn import registry
+from sori.learn.contracts import AcousticBatch
 from sori.learn.data.batches import Sentences
 from sori.learn.data.cache import Cache, Entry, write_labels
 from sori.learn.data.shards import file_name
 from sori.learn.models.aligner import Aligner, AlignerBatch
-from sori.learn.models.fastspeech2_conv import AcousticBatch, ConvFastSpeech2
+from sori.learn.models.fastspeech2_conv import ConvFastSpeech2
 from sori.text.frontend import FrontEnd
 
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from sori.core.errors import SoriError
+from sori.learn.contracts import AcousticBatch
 from sori.learn.data.batches import Crops, Part, Sentences, select
 from sori.learn.data.cache import Cache, prepare, write_labels
 from sori.learn.data.corpora import is_held_out, read_pipe_separated
 from sori.learn.mel import MelSpec
-from sori.learn.models.fastspeech2_conv import AcousticBatch
 from sori.learn.models.naturalspeech import NaturalSpeechBatch
 from sori.learn.models.source_filter import SourceFilterBatch
 from sori.learn.models.wavenet import WaveNetBatch
