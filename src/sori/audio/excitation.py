@@ -30,18 +30,19 @@ def sample_f0(f0: np.ndarray, hop_samples: int) -> np.ndarray:
     Args:
         f0: Hz per frame, shape (T,), 0 where unvoiced; frame t is centred in its hop.
     """
-    voiced = (f0 > 0).astype(np.float64)
-    before = np.concatenate([[0], np.arange(len(f0))])
-    after = np.concatenate([np.arange(len(f0)), [len(f0) - 1]])
-    # Sample j of the gap between two frame centres lies (j + 1/2) / hop of the way across.
+    voiced, pitch = f0 > 0, f0.astype(np.float64)
+    joined = voiced[1:] & voiced[:-1]
+    before = np.concatenate([pitch[:1], np.where(joined, pitch[:-1], pitch[1:])])
+    after = np.concatenate([np.where(joined, pitch[1:], pitch[:-1]), pitch[-1:]])
+    # Sample j of the gap between two frame centres lies (j + 1/2) / hop of the way across; a frame
+    # begins in the second half of one gap and ends in the first half of the next.
     share = (np.arange(hop_samples) + 0.5) / hop_samples
-    pitch = f0.astype(np.float64)
-    weight = voiced[before, None] * (1 - share) + voiced[after, None] * share
-    total = pitch[before, None] * (1 - share) + pitch[after, None] * share
     half = hop_samples // 2
-    inside = slice(half, half + len(f0) * hop_samples)
-    flat = (total / np.maximum(weight, 1e-8)).reshape(-1)[inside]
-    return flat * np.repeat(voiced, hop_samples)
+    samples = np.empty((len(f0), hop_samples))
+    first, rest = samples[:, : hop_samples - half], samples[:, hop_samples - half :]
+    first[:] = before[:, None] + (pitch - before)[:, None] * share[half:]
+    rest[:] = pitch[:, None] + (after - pitch)[:, None] * share[:half]
+    return samples.reshape(-1)
 
 
 def pulse_train(f0: np.ndarray, hop_samples: int, sample_rate: int) -> np.ndarray:
@@ -53,15 +54,15 @@ def pulse_train(f0: np.ndarray, hop_samples: int, sample_rate: int) -> np.ndarra
     Returns:
         float32 samples, shape (T * hop_samples,).
     """
-    rate = sample_f0(f0, hop_samples) / sample_rate
+    rate = sample_f0(f0 / sample_rate, hop_samples)
     cycles = np.cumsum(rate)
-    turns = np.floor(cycles)
-    at = np.flatnonzero(np.diff(turns, prepend=0.0) > 0)
     wave = np.zeros(len(rate) + TAPS, np.float32)
-    if len(at) == 0:
-        return wave[: len(rate)]
+    if len(rate) == 0:
+        return wave[:0]
+    turns = np.arange(1, int(cycles[-1]) + 1)
+    at = np.searchsorted(cycles, turns)
     # The turn was completed `late` samples before sample `at`.
-    late = np.minimum((cycles[at] - turns[at]) / rate[at], 1.0)
+    late = np.minimum((cycles[at] - turns) / rate[at], 1.0)
     ticks = np.round((at - late) * FRACTIONS).astype(np.int64)
     whole, fraction = ticks // FRACTIONS, ticks % FRACTIONS
     taps = TAP_TABLE[fraction] * np.sqrt(1 / rate[at])[:, None].astype(np.float32)

@@ -26,6 +26,13 @@ class Filters(NamedTuple):
     noise: np.ndarray
 
 
+class Pulses(NamedTuple):
+    """Frames of a pulse train, (T, W), and in which of them there is anything, (T,)."""
+
+    frames: np.ndarray
+    heard: np.ndarray
+
+
 class Noise(NamedTuple):
     """Spectra of windowed noise, (B, K), and which of them each frame uses, (T,)."""
 
@@ -80,22 +87,31 @@ def draw_noise(frames: int, sizes: Synthesis, seed: int) -> Noise:
 
 
 def filter_block(
-    block: slice, pulses: np.ndarray, noise: Noise, filters: Filters, sizes: Synthesis
+    block: slice, pulses: Pulses, noise: Noise, filters: Filters, sizes: Synthesis
 ) -> np.ndarray:
     """Filtered frames of a block, cut into hops: (count, hops, hop)."""
     harmonic, phase, breath = (part[block] for part in filters)
-    gain = np.exp(harmonic)
+    spectrum = noise.bank[noise.order[block]]
+    spectrum *= np.exp(breath)
+    heard = np.flatnonzero(pulses.heard[block])
+    gain, phase = np.exp(harmonic[heard]), phase[heard]
     turn = np.empty(gain.shape, np.complex64)
     np.multiply(gain, np.cos(phase), out=turn.real)
     np.multiply(gain, np.sin(phase), out=turn.imag)
-    spectrum = spectra(pulses[block], hann(sizes.window_samples), sizes)
-    spectrum *= turn
-    hiss = noise.bank[noise.order[block]]
-    hiss *= np.exp(breath)
-    spectrum += hiss
-    made = np.zeros((len(gain), sizes.hops * sizes.hop_samples), np.float32)
+    turn *= spectra(pulses.frames[block][heard], hann(sizes.window_samples), sizes)
+    spectrum[heard] += turn
+    made = np.zeros((len(spectrum), sizes.hops * sizes.hop_samples), np.float32)
     made[:, : sizes.fft_samples] = np.fft.irfft(spectrum, n=sizes.fft_samples)
-    return made.reshape(len(gain), sizes.hops, sizes.hop_samples)
+    return made.reshape(len(spectrum), sizes.hops, sizes.hop_samples)
+
+
+def cut(pulses: np.ndarray, sizes: Synthesis) -> Pulses:
+    """Frames of a pulse train, samples of shape (T * hop,)."""
+    padded = np.pad(pulses, (sizes.window_samples - sizes.hop_samples) // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, sizes.window_samples)
+    own = np.pad(pulses.reshape(-1, sizes.hop_samples).any(axis=1), 1)
+    heard = own[:-2] | own[1:-1] | own[2:]  # a window reaches into both neighbours
+    return Pulses(frames[:: sizes.hop_samples], heard)
 
 
 def filter_sources(
@@ -110,12 +126,11 @@ def filter_sources(
         float32 samples, shape (T * hop,).
     """
     frames, hop = len(filters.harmonic), sizes.hop_samples
-    padded = np.pad(pulses, (sizes.window_samples - hop) // 2)
-    framed = np.lib.stride_tricks.sliding_window_view(padded, sizes.window_samples)[::hop]
+    train = cut(pulses, sizes)
     blocks = [slice(at, min(at + BLOCK_FRAMES, frames)) for at in range(0, frames, BLOCK_FRAMES)]
 
     def work(block: slice) -> np.ndarray:
-        return filter_block(block, framed, noise, filters, sizes)
+        return filter_block(block, train, noise, filters, sizes)
 
     total = np.zeros((frames + sizes.hops, hop), np.float32)
     for block, made in zip(blocks, in_order(work, blocks, threads), strict=True):
