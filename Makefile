@@ -64,7 +64,7 @@ clean: ## Remove both environments and what the tools left
 .venv-test/.installed: pyproject.toml constraints.txt
 	$(call environment,.venv-test)
 	.venv-test/bin/pip install --quiet --disable-pip-version-check \
-		-e '.[train,serve,scale,dev]' -c constraints.txt
+		-e '.[train,tensorboard,serve,scale,dev]' -c constraints.txt
 	@touch $@
 
 # An environment that is there is kept: pip brings it up to date.

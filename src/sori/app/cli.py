@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from sori.app.extras import learning_half
+from sori.app.options import Energy, Lexicon, Pitch, Seed, Speaker, Speed, Voice
 from sori.core.errors import SoriError
 
 app = typer.Typer(
@@ -34,21 +35,8 @@ Out = Annotated[
     ),
 ]
 Play = Annotated[bool, typer.Option("--play", help="Play it; writes a file only with --out.")]
-Voice = Annotated[
-    str | None, typer.Option(help="A name printed by `sori voices`, or a path to an .onnx file.")
-]
-Speaker = Annotated[
-    str | None, typer.Option(help="A speaker of the voice, or a mix such as 'a(2)+b(1)'.")
-]
-Speed = Annotated[float, typer.Option(help="0.25 to 4.")]
-Pitch = Annotated[float, typer.Option(help="0.5 to 2.")]
-Energy = Annotated[float, typer.Option(help="0.5 to 2.")]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same samples.")]
 IsPhonemes = Annotated[
     bool, typer.Option("--phonemes", help="The text is phonemes, one sentence a line.")
-]
-Lexicon = Annotated[
-    Path | None, typer.Option(help="File of your own pronunciations: a word, a tab, phonemes.")
 ]
 Threads = Annotated[int | None, typer.Option(help="Processors to use; by default four at most.")]
 Accent = Annotated[str, typer.Option(help="us or gb.")]

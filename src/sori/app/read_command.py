@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sori.app.extras import needing
+from sori.app.options import Energy, Lexicon, Pitch, Seed, Speaker, Speed, Voice
 from sori.core.errors import SoriError
 
 Book = Annotated[
@@ -20,15 +21,6 @@ Format = Annotated[str, typer.Option("--format", help="flac, wav, opus, ogg, mp3
 OneFile = Annotated[
     bool, typer.Option("--one-file", help="One file with chapter marks; m4b (always) or opus.")
 ]
-Voice = Annotated[
-    str | None, typer.Option(help="A name printed by `sori voices`, or a path to an .onnx file.")
-]
-Speaker = Annotated[str | None, typer.Option(help="A speaker, or a mix such as 'a(2)+b(1)'.")]
-Speed = Annotated[float, typer.Option(help="0.25 to 4.")]
-Pitch = Annotated[float, typer.Option(help="0.5 to 2.")]
-Energy = Annotated[float, typer.Option(help="0.5 to 2.")]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same samples.")]
-Lexicon = Annotated[Path | None, typer.Option(help="File of your own pronunciations.")]
 Jobs = Annotated[
     int | None,
     typer.Option(min=1, help="Sentences made at a time; by default processors, four at most."),

@@ -7,7 +7,6 @@ changed; so the same command always ends with the same bytes, whoever spoke whic
 
 import hashlib
 import json
-import os
 import re
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -22,11 +21,11 @@ import numpy as np
 from sori.app.books import Chapter
 from sori.app.captions import Cue, Word, srt, vtt
 from sori.app.takes import Booth, Take, record, skipped_in, unpacked
-from sori.audio.files import FORMATS, AudioWriter, failure
+from sori.audio.files import FORMATS, AudioWriter
 from sori.audio.mp4 import M4bWriter
 from sori.core.engines import Engine
 from sori.core.errors import SoriError
-from sori.core.files import make_folder
+from sori.core.files import make_folder, write_bytes
 from sori.speak.card import read_card
 from sori.speak.edges import rest_between
 from sori.speak.speakers import mix
@@ -127,16 +126,16 @@ class Reading:
                     skipped = ""
                     if is_new := missing.pop(line.key, None) is not None:
                         take = next(made)
-                        write(self.place(line), take)
+                        write_bytes(self.place(line), take)
                         skipped = skipped_in(take)
                     yield pace.after(line, is_new, section.title, skipped)
             entries += self.bound(group, old)
             # Files of an older run stay listed until the book is complete.
             names = {entry["file"] for entry in entries}
             rest = [entry for entry in old if entry["file"] not in names]
-            write(self.order.folder / MANIFEST, manifest([*entries, *rest]))
+            write_bytes(self.order.folder / MANIFEST, manifest([*entries, *rest]))
         self.clear(old, entries, {line.key for line in lines})
-        write(self.order.folder / MANIFEST, manifest(entries))
+        write_bytes(self.order.folder / MANIFEST, manifest(entries))
 
     def section(self, number: int, chapters: Sequence[Chapter]) -> Section:
         chapter = chapters[number]
@@ -190,7 +189,7 @@ class Reading:
                 times = {"start_seconds": round(start, 6), "seconds": round(seconds - start, 6)}
                 entries.append(told | times)
         for suffix, lines in CAPTIONS.items():
-            write(path.with_suffix(suffix), "\n".join(lines(cues)).encode())
+            write_bytes(path.with_suffix(suffix), "\n".join(lines(cues)).encode())
         return entries
 
     def writer(self, path: Path) -> AudioWriter | M4bWriter:
@@ -295,14 +294,3 @@ def file_name(number: int, last: int, title: str) -> str:
 
 def manifest(entries: Sequence[Mapping]) -> bytes:
     return json.dumps({"chapters": list(entries)}, indent=1).encode()
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write beside the file, then rename."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise failure(path, error) from error

@@ -4,12 +4,12 @@ import contextlib
 import functools
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sori.app.extras import serving_extra
+from sori.app.options import Lexicon
 from sori.core.errors import SoriError
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ Keys = Annotated[
     ),
 ]
 Voice = Annotated[str | None, typer.Option(help="The voice that speaks when none is asked for.")]
-Lexicon = Annotated[Path | None, typer.Option(help="File of your own pronunciations.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Processors for one sentence.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes, each with voices of its own.")]
 AtOnce = Annotated[int, typer.Option(min=1, help="Sentences made at the same time, per process.")]

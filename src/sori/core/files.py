@@ -1,5 +1,7 @@
-"""Folders and files that commands write; a part is never left under a name."""
+"""Folders and files that are written; a part is never left under a name."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from sori.core.errors import SoriError
@@ -13,12 +15,37 @@ def make_folder(folder: Path) -> None:
         raise SoriError(f"cannot make the folder {folder}: {error.strerror}") from error
 
 
-def write_text(file: Path, text: str) -> None:
-    """Write beside the file, then rename."""
+@contextlib.contextmanager
+def beside(file: Path) -> Iterator[Path]:
+    """A path to write to, which takes the file's name when the block has ended well.
+
+    Whatever goes wrong in the block, the file is as it was, and no part of the new one stays.
+    """
     part = file.with_name(f".{file.name}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        yield part
         part.replace(file)
-    except OSError as error:
+    finally:
         part.unlink(missing_ok=True)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file whole, or not at all.
+
+    Raises:
+        SoriError: the disk is full, or the place cannot be written to.
+    """
+    write_bytes(file, text.encode())
+
+
+def write_bytes(file: Path, data: bytes) -> None:
+    """Write a file whole, or not at all.
+
+    Raises:
+        SoriError: the disk is full, or the place cannot be written to.
+    """
+    try:
+        with beside(file) as part:
+            part.write_bytes(data)
+    except OSError as error:
         raise SoriError(f"cannot write {file}: {error.strerror}; choose another place") from error

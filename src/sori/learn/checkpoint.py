@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sori.core.errors import SoriError
+from sori.core.files import beside
 
 FORMAT = "1"
 
@@ -32,16 +33,14 @@ class Saved(NamedTuple):
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
-    """Write beside, then rename: a full disk or a kill never harms what was there."""
-    beside = path.with_name(path.name + ".tmp")
+    """Write a file whole: a full disk or a kill never harms what was there."""
     kept = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
     try:
-        save_file(kept, beside, dict(header))
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())  # a rename may reach the disk before what was written does
-        os.replace(beside, path)
+        with beside(path) as part:
+            save_file(kept, part, dict(header))
+            with part.open("rb") as file:
+                os.fsync(file.fileno())  # a rename may reach the disk before what was written does
     except (OSError, SafetensorError) as error:
-        beside.unlink(missing_ok=True)
         raise SoriError(f"cannot write {path}: {error}; free some space and resume") from error
 
 

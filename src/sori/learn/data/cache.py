@@ -22,6 +22,7 @@ import numpy as np
 
 from sori.core.engines import Engine, here
 from sori.core.errors import SoriError
+from sori.core.files import beside
 from sori.learn.data import features
 from sori.learn.data.corpora import Utterance
 from sori.learn.data.shards import TYPES, GrowingCache, file_name, frame_bytes, shard_starts
@@ -228,9 +229,8 @@ def write_labels(folder: Path, labels: dict[str, dict]) -> None:
     Args:
         labels: for names of utterances, their `phonemes` and their `durations` in frames.
     """
-    beside = folder / "labels.json.tmp"
-    beside.write_text(json.dumps(labels, ensure_ascii=False), "utf-8")
-    os.replace(beside, folder / "labels.json")
+    with beside(folder / "labels.json") as part:
+        part.write_text(json.dumps(labels, ensure_ascii=False), "utf-8")
 
 
 def read_labels(folder: Path) -> dict[str, dict]:

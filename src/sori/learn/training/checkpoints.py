@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sori.core.errors import SoriError
+from sori.core.files import beside
 
 ADVICE = "free some space and resume"
 STATE, MODEL, BEST = "state.safetensors", "model.safetensors", "best.safetensors"
@@ -70,10 +71,9 @@ class Checkpoints:
 
 def publish(source: Path, target: Path) -> None:
     """Put a file under a second name at once, without a second copy where the disk allows it."""
-    beside = target.with_name(target.name + ".tmp")
-    beside.unlink(missing_ok=True)
-    try:
-        os.link(source, beside)
-    except OSError:
-        shutil.copyfile(source, beside)
-    os.replace(beside, target)
+    with beside(target) as part:
+        part.unlink(missing_ok=True)
+        try:
+            os.link(source, part)
+        except OSError:
+            shutil.copyfile(source, part)

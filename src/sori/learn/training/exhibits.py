@@ -1,6 +1,5 @@
 """The newest exhibit of a run as a file, from which it is drawn without the network."""
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
@@ -8,6 +7,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from sori.core.errors import SoriError
+from sori.core.files import beside
 from sori.learn.contracts import Exhibit
 
 KINDS = ("mels", "alignments", "waves")
@@ -30,19 +30,14 @@ def arrays(exhibit: Exhibit) -> dict[str, dict[str, np.ndarray]]:
 
 
 def keep(path: Path, exhibit: Exhibit, step: int, sample_rate: int) -> None:
-    """Write an exhibit beside, then rename."""
+    """Write an exhibit whole, or not at all."""
     flat = {
         f"{kind}/{title}": array
         for kind, titles in arrays(exhibit).items()
         for title, array in titles.items()
     }
-    beside = path.with_name(path.name + ".tmp")
-    try:
-        with beside.open("wb") as file:
-            np.savez_compressed(file, step=step, sample_rate=sample_rate, **flat)  # type: ignore[arg-type]
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with beside(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, step=step, sample_rate=sample_rate, **flat)  # type: ignore[arg-type]
 
 
 def read(path: Path) -> Kept:

@@ -1,12 +1,12 @@
 """What trained models add to a feature cache: phonemes, durations, predicted mels."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from sori.core.errors import SoriError
+from sori.core.files import beside
 from sori.learn import registry
 from sori.learn.contracts import AcousticBatch
 from sori.learn.data.batches import Sentences
@@ -80,7 +80,6 @@ def predict_mels(folder: Path, cache: Cache, checkpoint: Path) -> int:
             shard, start = cache.place(entry)
             made[shard][start : start + frames] = mel[:, :frames].T.numpy()
     for shard, mels in enumerate(made):
-        beside = folder / "predicted.raw.tmp"
-        mels.tofile(beside)
-        os.replace(beside, folder / file_name("predicted", shard))
+        with beside(folder / file_name("predicted", shard)) as part:
+            mels.tofile(part)
     return len(known)
