@@ -127,12 +127,9 @@ def strength_of(samples: np.ndarray) -> float:
     """By how many standard deviations of the decoys the pattern stands out in these samples."""
     if len(samples) < 2 * FRAME_SAMPLES:
         return 0.0
-    folded = fold(whiten(contrast(samples)))
-    decoys = np.stack([correlate(folded, pattern(KEY + 1 + n)) for n in range(DECOYS)])
+    true, decoys = np.split(correlate(fold(whiten(contrast(samples)))), [1])
     spread = decoys.std()
-    if not spread:
-        return 0.0
-    return float((correlate(folded, pattern(KEY)).max() - decoys.mean()) / spread)
+    return float((true.max() - decoys.mean()) / spread) if spread else 0.0
 
 
 def contrast(samples: np.ndarray) -> np.ndarray:
@@ -182,8 +179,14 @@ def fold(values: np.ndarray) -> np.ndarray:
     return whole.reshape(-1, period, BANDS).sum(axis=0)
 
 
-def correlate(folded: np.ndarray, signs: np.ndarray) -> np.ndarray:
-    """The correlation with a pattern that begins at each of the steps."""
-    template = np.repeat(signs, STEPS_PER_CELL, axis=0)
-    spectrum = np.fft.rfft(folded, axis=0) * np.conj(np.fft.rfft(template, axis=0))
-    return np.fft.irfft(spectrum.sum(axis=1), n=len(folded))
+def correlate(folded: np.ndarray) -> np.ndarray:
+    """The correlation with the pattern, and behind it the decoys, from each step on, (P, steps)."""
+    spectra = np.einsum("fb,pfb->pf", np.fft.rfft(folded, axis=0), templates())
+    return np.fft.irfft(spectra, n=len(folded))
+
+
+@cache
+def templates() -> np.ndarray:
+    """Conjugate spectra over time of the pattern, and behind it of the decoys, (P, F, BANDS)."""
+    signs = np.stack([pattern(KEY + number) for number in range(1 + DECOYS)])
+    return np.fft.rfft(np.repeat(signs, STEPS_PER_CELL, axis=1), axis=1).conj()
