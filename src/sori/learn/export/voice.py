@@ -5,7 +5,7 @@ import os
 import tempfile
 import tomllib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from sori.learn.export.parity import compare
 from sori.learn.export.smaller import quantise
 from sori.learn.mel import require_same, strict
 from sori.learn.models.fastspeech2_conv import Controls, ConvFastSpeech2
-from sori.learn.models.source_filter import Crisp, SourceFilter
+from sori.learn.models.source_filter import Crisp, SourceFilter, SourceFilterConfig
 
 INPUTS = ("ids", "speaker", "speed", "pitch", "energy")
 OUTPUTS = ("durations", "f0", "harmonic", "phase", "noise")
@@ -32,7 +32,11 @@ CARD_KEY = "sori.card"
 
 @dataclass(config=strict, frozen=True)
 class SpeakerCard:
-    """What a voice says of one speaker."""
+    """What a voice says of one speaker.
+
+    Args:
+        breath: nepers of noise beside the pulses, see `SourceFilterConfig.breath`.
+    """
 
     name: str
     description: str
@@ -40,6 +44,7 @@ class SpeakerCard:
     licence: str
     data: str
     quality: dict[str, float] = field(default_factory=dict)
+    breath: float = SourceFilterConfig.breath
 
 
 @dataclass(config=strict, frozen=True)
@@ -75,13 +80,22 @@ def read_voice_card(path: Path) -> VoiceCard:
 
 
 class JoinedVoice(nn.Module):
-    """Acoustic model and vocoder as one graph that follows docs/voice-format.md."""
+    """Acoustic model and vocoder as one graph that follows docs/voice-format.md.
 
-    def __init__(self, acoustic: ConvFastSpeech2, vocoder: SourceFilter):
+    Args:
+        breaths: of the speakers, in the order of the acoustic model.
+    """
+
+    breaths: Tensor
+
+    def __init__(
+        self, acoustic: ConvFastSpeech2, vocoder: SourceFilter, breaths: Sequence[float]
+    ):
         super().__init__()
         require_same(acoustic.mel_spec, vocoder.mel_spec)
         self.acoustic = acoustic
         self.vocoder = Crisp(vocoder)
+        self.register_buffer("breaths", torch.tensor([breaths]).T, persistent=False)
 
     def forward(
         self,
@@ -92,7 +106,7 @@ class JoinedVoice(nn.Module):
         energy: Float[Tensor, " 1"],
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         spoken = self.acoustic(ids, speaker, Controls(speed, pitch, energy))
-        filters = self.vocoder.filters(spoken.mel, spoken.f0)
+        filters = self.vocoder.filters(spoken.mel, spoken.f0, speaker @ self.breaths)
         return spoken.durations, spoken.f0, filters.harmonic, filters.phase, filters.noise
 
 
@@ -198,7 +212,7 @@ def join(
             f"not of {type(acoustic).__name__} and {type(vocoder).__name__}"
         )
     try:
-        voice = JoinedVoice(acoustic, vocoder).eval()
+        voice = JoinedVoice(acoustic, vocoder, [one.breath for one in card.speakers]).eval()
     except ValueError as error:
         raise SoriError(str(error)) from error
     described = full_card(card, voice)

@@ -33,7 +33,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from sori.learn.contracts import Mel, Spec, Update, Wave
-from sori.learn.losses import spectral_distance
+from sori.learn.losses import aligned_distance
 from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.conv import ConvNeXtBlock
 from sori.learn.nn.excitation import pulse_train, synchronous_pulse_train
@@ -62,7 +62,7 @@ class SourceFilterConfig:
         quickness: the same in time, away from the mean with both neighbouring frames.
         breath: what is added to the log magnitude of noise in voiced frames, in full above the
             second of `breath_hz`, not below the first. Distances prefer pulses to noise: no noise
-            is ever like that of the recording.
+            is ever like that of the recording. Voices differ in how much they need.
     """
 
     mel: MelSpec = field(default_factory=MelSpec)
@@ -245,12 +245,12 @@ class Crisp(nn.Module):
         matrix = contrast_matrix(config.contrast, reach, bins).to(network.basis.device)
         low, high = config.breath_hz
         place = torch.linspace(0, config.mel.sample_rate / 2, bins).to(matrix)
-        rise = config.breath * ((place - low) / (high - low)).clamp(0, 1)
+        rise = ((place - low) / (high - low)).clamp(0, 1)
         harmonic, phase, noise = network.harmonic, network.phase, network.noise
         self.config = config
         self.network = network
         self.harmonic = linear(matrix @ harmonic.weight, matrix @ harmonic.bias)
-        # Voicing is one more input of this head.
+        # Breath while voiced is one more input of this head.
         self.noise = linear(
             torch.cat([matrix @ noise.weight, rise[:, None] / VOICED], dim=1), matrix @ noise.bias
         )
@@ -260,11 +260,12 @@ class Crisp(nn.Module):
             torch.cat([head.bias[::GAUGE_BINS] for head in (harmonic, noise)]),
         )
 
-    def filters(self, mel: Mel, f0: Pitch) -> Filters:
-        """Predict the filters of every frame."""
+    def filters(self, mel: Mel, f0: Pitch, breath: Float[Tensor, "B 1"] | None = None) -> Filters:
+        """Predict the filters of every frame, with breath in nepers for each of the batch."""
         x = self.network.hidden(mel, f0)
         quick = quicken(x, self.config.quickness)
-        voiced = VOICED * (f0 > 0).to(x.dtype)[..., None]
+        amount = self.config.breath if breath is None else breath[..., None]
+        voiced = VOICED * amount * (f0 > 0).to(x.dtype)[..., None]
         harmonic, noise = self.harmonic(quick), self.noise(torch.cat([quick, voiced], dim=-1))
         still = noise[..., ::GAUGE_BINS] - voiced * self.noise.weight[::GAUGE_BINS, -1]
         raised = torch.cat([harmonic[..., ::GAUGE_BINS], still], dim=-1)
@@ -309,7 +310,7 @@ class SourceFilterTask(nn.Module):
         # A few resolutions a step, drawn anew, teach what all of them do and cost less.
         drawn = torch.randperm(len(config.stft_resolutions))[: config.drawn_resolutions]
         resolutions = [config.stft_resolutions[i] for i in drawn.tolist()]
-        distance = spectral_distance(batch.wave, fake, resolutions)
+        distance = aligned_distance(batch.wave, fake, resolutions)
         loss = (
             distance.magnitude
             + config.convergence_weight * distance.convergence
