@@ -1,6 +1,6 @@
 """Losses as pure functions of tensors."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -34,10 +34,19 @@ def magnitude(spectrum: Complex[Tensor, "B K T"]) -> Float[Tensor, "B K T"]:
 
 
 class SpectralDistance(NamedTuple):
-    """How two waves differ, averaged over resolutions.
+    """How the magnitudes of two waves differ, averaged over resolutions.
 
     magnitude: mean |log |X| - log |Y||, which hears soft and loud parts alike.
     convergence: || |X| - |Y| || / || |X| ||, which hears the loud ones.
+    """
+
+    magnitude: Scalar
+    convergence: Scalar
+
+
+class AlignedDistance(NamedTuple):
+    """How two waves differ whose periods fall together: `SpectralDistance`, and two more.
+
     phase: mean |X - Y| / mean |X|, which is small only where phases agree as well.
     envelope: mean difference of log power over small patches, which chance moves less than bins.
     """
@@ -48,6 +57,15 @@ class SpectralDistance(NamedTuple):
     envelope: Scalar
 
 
+class Spectra(NamedTuple):
+    """Spectra of a recording and of a made wave at one resolution, and their magnitudes."""
+
+    target: Complex[Tensor, "B K T"]
+    made: Complex[Tensor, "B K T"]
+    loud: Float[Tensor, "B K T"]
+    guessed: Float[Tensor, "B K T"]
+
+
 def envelope(magnitude: Float[Tensor, "B K T"]) -> Float[Tensor, "B F S"]:
     """Half the log power of patches of a spectrum, 64 to a spectrum and three frames long."""
     high = max(2, (magnitude.shape[1] - 1) // 64)
@@ -55,31 +73,50 @@ def envelope(magnitude: Float[Tensor, "B K T"]) -> Float[Tensor, "B F S"]:
     return 0.5 * patches[:, 0].clamp(min=1e-8).log()
 
 
+def spectra(real: Wave, fake: Wave, resolutions: Sequence[Resolution]) -> Iterator[Spectra]:
+    """The spectra of two waves at every resolution."""
+    for sizes in resolutions:
+        target, made = spectrum(real, *sizes), spectrum(fake, *sizes)
+        yield Spectra(target, made, magnitude(target), magnitude(made))
+
+
+def magnitudes_apart(
+    loud: Float[Tensor, "B K T"], guessed: Float[Tensor, "B K T"]
+) -> tuple[Scalar, Scalar]:
+    """Distance of logarithms, and spectral convergence."""
+    return (
+        F.l1_loss(loud.clamp(min=1e-4).log(), guessed.clamp(min=1e-4).log()),
+        torch.linalg.norm(loud - guessed) / torch.linalg.norm(loud).clamp(min=1e-4),
+    )
+
+
 def spectral_distance(
     real: Wave, fake: Wave, resolutions: Sequence[Resolution]
 ) -> SpectralDistance:
-    """Compare short-time spectra at several resolutions.
+    """Compare magnitudes of short-time spectra at several resolutions.
 
     Source: Arik et al. 2018, "Fast Spectrogram Inversion", Eqs. 2 and 3, arXiv:1808.06719; several
-    resolutions as in Yamamoto et al. 2020, "Parallel WaveGAN", section 2.2, arXiv:1910.11480. The
-    distance of complex spectra needs waves that are aligned, and is ours.
+    resolutions as in Yamamoto et al. 2020, "Parallel WaveGAN", section 2.2, arXiv:1910.11480.
 
     Args:
         resolutions: Fourier size, hop and, where it is shorter, window, in samples.
     """
-    parts = []
-    for sizes in resolutions:
-        target, made = spectrum(real, *sizes), spectrum(fake, *sizes)
-        loud, guessed = magnitude(target), magnitude(made)
-        parts.append(
-            torch.stack([
-                F.l1_loss(loud.clamp(min=1e-4).log(), guessed.clamp(min=1e-4).log()),
-                torch.linalg.norm(loud - guessed) / torch.linalg.norm(loud).clamp(min=1e-4),
-                magnitude(target - made).mean() / loud.mean(),
-                F.l1_loss(envelope(guessed), envelope(loud)),
-            ])
-        )
+    pairs = spectra(real, fake, resolutions)
+    parts = [torch.stack(magnitudes_apart(pair.loud, pair.guessed)) for pair in pairs]
     return SpectralDistance(*torch.stack(parts).mean(dim=0))
+
+
+def aligned_distance(real: Wave, fake: Wave, resolutions: Sequence[Resolution]) -> AlignedDistance:
+    """Compare short-time spectra of waves that are aligned; the distance of phases is ours."""
+    parts = [
+        torch.stack([
+            *magnitudes_apart(pair.loud, pair.guessed),
+            magnitude(pair.target - pair.made).mean() / pair.loud.mean(),
+            F.l1_loss(envelope(pair.guessed), envelope(pair.loud)),
+        ])
+        for pair in spectra(real, fake, resolutions)
+    ]
+    return AlignedDistance(*torch.stack(parts).mean(dim=0))
 
 
 def power_distance(real: Wave, fake: Wave, fft_samples: int, hop_samples: int) -> Scalar:

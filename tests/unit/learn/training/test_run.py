@@ -16,7 +16,7 @@ from sori.core.errors import SoriError
 from sori.learn.checkpoint import load_model, read_tensors
 from sori.learn.data.cache import Cache
 from sori.learn.data.corpora import is_held_out
-from sori.learn.losses import SpectralDistance
+from sori.learn.losses import AlignedDistance
 from sori.learn.mel import MelSpec
 from sori.learn.training import exhibits
 from sori.learn.training.optim import rate_at
@@ -112,8 +112,8 @@ def test_a_loss_that_stays_undefined_stops_the_run_and_keeps_the_checkpoint(
     train(recipe(tmp_path, 5), places)
     before = newest(places.out)[1]
     monkeypatch.setattr(
-        "sori.learn.models.source_filter.spectral_distance",
-        lambda real, fake, sizes: SpectralDistance(*4 * [fake.sum() * float("nan")]),
+        "sori.learn.models.source_filter.aligned_distance",
+        lambda real, fake, sizes: AlignedDistance(*4 * [fake.sum() * float("nan")]),
     )
 
     with pytest.raises(SoriError, match="steps in a row .* undefined loss.*magnitude.* of clip"):
