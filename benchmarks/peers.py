@@ -171,6 +171,14 @@ def speak(name: str, system: System, threads: int, sentences: Path, out: Path | 
     return {"threads": threads, **json.loads(done.stdout)}
 
 
+def first_audio(system: System, sentences: Path) -> dict[str, float]:
+    """Time the first piece of a long paragraph, which only Sori streams."""
+    command = [str(system.python), str(BENCHMARKS / "first_audio.py"), str(sentences)]
+    command += [str(part) for part in ("--voice", *system.voice)]
+    done = subprocess.run(command, env=environment(), check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
 def cold_command(system: System) -> list[str]:
     folder = WORK / "cold"
     folder.mkdir(parents=True, exist_ok=True)
@@ -200,6 +208,8 @@ def measure(run: Run, systems: Mapping[str, System], sentences: Path, rounds: in
                 record["command_peak_bytes"] = run_peak_bytes(command, environment())
             if len(record["cold_start_seconds"]) <= turn:
                 record["cold_start_seconds"].append(run_seconds(command, environment()))
+                if system.loader == "sori":
+                    record.setdefault("first_audio", []).append(first_audio(system, sentences))
                 run.save()
 
 
@@ -243,11 +253,16 @@ def summarise(record: Mapping[str, Any], system: System) -> dict[str, Any]:
     # A program started for each sentence holds its memory itself, not the process that times it.
     warm_peak = middle("peak_memory_bytes", THREADS[0])
     is_program = system.loader in PROGRAMS
+    firsts = record.get("first_audio", [])
+    streaming = {
+        name: median(each[name] for each in firsts) for name in (firsts[0] if firsts else ())
+    }
     return {
         "label": system.label,
         "times_real_time": {str(count): middle("times_real_time", count) for count in THREADS},
         "load_and_first_seconds": middle("load_and_first_seconds", THREADS[0]),
         "cold_start_seconds": median(record["cold_start_seconds"]),
+        **({"streaming": streaming} if streaming else {}),
         "peak_memory_bytes": record["command_peak_bytes"] if is_program else warm_peak,
         "command_peak_memory_bytes": record["command_peak_bytes"],
         "voice_bytes": sum(size_bytes(place) for place in system.voice),

@@ -45,10 +45,16 @@ def markdown(result: Mapping[str, Any]) -> str:
         cells = [f"recordings of {name}", *judged_cells(judged), *["–"] * 5]
         rows.append(f"| {' | '.join(cells)} |")
     machine = result["machine"]
+    streaming = result["systems"].get("sori", {}).get("streaming")
     note = (
         f"{result['sentences']} unseen sentences, one run, {machine['processor']}, "
         f"{machine['cores']} cores, {result['measured']}, commit {result['commit']}."
     )
+    if streaming:
+        note += (
+            f" The first sound of a paragraph of {streaming['paragraph_characters']} characters "
+            f"comes {1000 * streaming['first_audio_seconds']:.0f} ms after the voice is loaded."
+        )
     return "\n".join([*HEADER, *rows, "", note]) + "\n"
 
 
