@@ -43,6 +43,8 @@ class DataRequest(Protocol):
     @property
     def batch_frames(self) -> int: ...
     @property
+    def longest_frames(self) -> int: ...
+    @property
     def mels(self) -> str: ...
 
 
@@ -118,5 +120,7 @@ def sentences(
     data = recipe.data
     speakers = tuple(getattr(config, "speakers", ()))
     items = select(caches, held_out, data.speakers or speakers)
+    if data.longest_frames:
+        items = [(cache, entry) for cache, entry in items if entry.frames <= data.longest_frames]
     seed = recipe.training.seed
     return Sentences(items, spec.batch, config.symbols, speakers, data.batch_frames, seed)

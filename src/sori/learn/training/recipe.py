@@ -32,6 +32,7 @@ class DataRecipe:
             all speakers are equally frequent.
         batch: crops or sentences in a batch.
         batch_frames: for sentences, the most padded frames in a batch.
+        longest_frames: longer sentences are left out; 0 to keep all.
         mels: "mel" for those of the recordings, "predicted" for those an acoustic model made.
     """
 
@@ -41,6 +42,7 @@ class DataRecipe:
     evenness: Share = 0.0
     batch: Count = 16
     batch_frames: Count = 12000
+    longest_frames: NotNegative = 0
     mels: Literal["mel", "predicted"] = "mel"
 
 

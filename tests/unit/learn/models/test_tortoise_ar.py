@@ -11,6 +11,7 @@ from sori.learn.models.tortoise_ar import (
     TortoiseAR,
     TortoiseARConfig,
     TortoiseARTask,
+    astray,
     causal,
     draw,
     next_nll,
@@ -19,6 +20,7 @@ from sori.learn.models.tortoise_ar import (
     reference,
     uniforms,
 )
+from tests.batches import example_batch
 from tests.sizes import count
 
 FREE = Sampling(temperature=1.0, top_p=1.0, repetition=1.0, limit=30)
@@ -241,3 +243,45 @@ def test_a_tokeniser_with_other_codes_is_refused():
 
     with pytest.raises(ValueError, match="16 codes, the model 8"):
         TortoiseARTask(SPEC.tiny, tokeniser)
+
+
+def test_the_guide_asks_for_attention_on_the_symbol_spoken_at_every_code():
+    durations, lengths = torch.tensor([[4, 8, 0, 4]]), torch.tensor([4])
+    spoken = torch.tensor([0, 1, 1, 3, 3])
+
+    right = torch.nn.functional.one_hot(spoken, 4).float().log().clamp(min=-9)[None]
+    even = torch.full_like(right, 0.25).log()
+
+    assert astray(right, durations, lengths) == 0
+    torch.testing.assert_close(astray(even, durations, lengths), torch.tensor(4.0).log())
+    assert astray(even, torch.zeros_like(durations), lengths) == 0
+
+
+def test_the_focus_is_the_attention_of_the_first_head(model):
+    block, x = model.blocks[1], torch.randn(2, 7, SPEC.tiny.width)
+    bias = causal(7, x)[None, None]
+    query, key, value = block.project(block.first_norm(x)).chunk(3, dim=2)
+
+    focus = block.focus(x, bias).exp()
+
+    assert (focus.triu(1) == 0).all()
+    first = slice(0, SPEC.tiny.width // 2)
+    heads = torch.nn.functional.scaled_dot_product_attention(
+        query[..., first], key[..., first], value[..., first], is_causal=True
+    )
+    torch.testing.assert_close(focus @ value[..., first], heads)
+
+
+def test_a_guided_step_pulls_and_says_by_how_much():
+    tokeniser = registry.spec("mel_codes")
+    task = TortoiseARTask(
+        replace(SPEC.tiny, guide_weight=2.0), tokeniser.model(tokeniser.tiny).eval()
+    )
+    torch.manual_seed(0)
+    (guided,) = task.training_step(example_batch(SPEC))
+    task.config = replace(SPEC.tiny, guide_weight=0.0)
+    torch.manual_seed(0)
+    (plain,) = task.training_step(example_batch(SPEC))
+
+    assert guided.terms["focus"] > 0
+    torch.testing.assert_close(guided.loss, plain.loss + 2 * guided.terms["focus"])
