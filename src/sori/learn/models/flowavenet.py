@@ -21,7 +21,7 @@ from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.conv import require_product, weight_norm
 from sori.learn.nn.flows import ActNorm, LogDet, ZeroConv, squeeze, swap_halves, unsqueeze
 from sori.learn.nn.noise import Chance, vocode
-from sori.learn.nn.wavenet import GatedStack, StackSize
+from sori.learn.nn.wavenet import GatedStack, StackSize, wavenet_mel
 
 Frames = Float[Tensor, "B C S"]
 Condition = Float[Tensor, "B K S"]
@@ -29,16 +29,11 @@ Condition = Float[Tensor, "B K S"]
 UPSAMPLING_SLOPE = 0.4
 
 
-def paper_mel() -> MelSpec:
-    """22.05 kHz, hop 256, 80 bands from 125 to 7600 Hz."""
-    return MelSpec(sample_rate=22050, hop_samples=256, f_min_hz=125.0, f_max_hz=7600.0)
-
-
 @dataclass(config=strict, frozen=True)
 class FloWaveNetConfig:
     """Defaults are the paper's values."""
 
-    mel: MelSpec = field(default_factory=paper_mel)
+    mel: MelSpec = field(default_factory=wavenet_mel)
     blocks: int = 8  # each halves the rate
     flows: int = 6  # of a block
     blocks_per_split: int = 4  # half of the channels leave behind them, unless they are the last

@@ -24,7 +24,7 @@ from sori.learn.mel import MelSpec, require_same, strict
 from sori.learn.nn.conv import require_product, weight_norm
 from sori.learn.nn.distributions import gaussian_divergence, logistic_entropy
 from sori.learn.nn.noise import Chance
-from sori.learn.nn.wavenet import GatedStack, StackSize, StretchUpsampler
+from sori.learn.nn.wavenet import GatedStack, SampleCondition, StackSize, wavenet_mel
 
 Parameters = Float[Tensor, "B P S"]
 Condition = Float[Tensor, "B K S"]
@@ -33,16 +33,11 @@ Draws = Float[Tensor, "N B S"]
 QUIET = -4.0  # log scale at which noise is about as loud as speech in our features
 
 
-def paper_mel() -> MelSpec:
-    """The front end of the default teacher: 22.05 kHz, hop 256, 80 bands from 125 to 7600 Hz."""
-    return MelSpec(sample_rate=22050, hop_samples=256, f_min_hz=125.0, f_max_hz=7600.0)
-
-
 @dataclass(config=strict, frozen=True)
 class ParallelWaveNetConfig:
     """Defaults are the paper's values; ClariNet took 6 flows of 10 layers and `front_kernel` 32."""
 
-    mel: MelSpec = field(default_factory=paper_mel)
+    mel: MelSpec = field(default_factory=wavenet_mel)
     form: Literal["logistic", "gaussian"] = "logistic"
     flows: tuple[int, ...] = (10, 10, 10, 30)  # layers of each
     cycle: int = 10  # layers until dilations start anew from 1
@@ -132,17 +127,10 @@ class ParallelWaveNet(nn.Module):
         super().__init__()
         self.config = config
         self.mel_spec = config.mel
-        self.upsample = StretchUpsampler(config.mel.bins, config.strides)
-        self.speakers = nn.Embedding(len(config.speakers), config.speaker_width)
+        self.condition = SampleCondition(
+            config.mel.bins, config.strides, len(config.speakers), config.speaker_width
+        )
         self.flows = nn.ModuleList([InverseFlow(config, layers) for layers in config.flows])
-
-    def condition(self, mel: Mel, speaker: Lengths | None = None) -> Condition:
-        """Mel and speaker at the rate of samples, which all flows share."""
-        if speaker is None:
-            speaker = torch.zeros(mel.shape[0], dtype=torch.long, device=mel.device)
-        series = self.upsample(mel)
-        voice = self.speakers(speaker)[:, :, None].expand(-1, -1, series.shape[2])
-        return torch.cat([series, voice], dim=1)
 
     def forward(self, noise: Wave, mel: Mel, speaker: Lengths | None = None) -> Spoken:
         """The wave of a noise, with the distribution that every sample had."""

@@ -39,23 +39,24 @@ from sori.learn.nn.distributions import (
     mu_law_decode,
     mu_law_encode,
 )
-from sori.learn.nn.wavenet import GatedStack, StackSize, StretchUpsampler, cycled_dilations
+from sori.learn.nn.wavenet import (
+    GatedStack,
+    SampleCondition,
+    StackSize,
+    cycled_dilations,
+    wavenet_mel,
+)
 
 Parameters = Float[Tensor, "B P S"]
 Condition = Float[Tensor, "B K S"]
 Uniform = Float[Tensor, "B U S"]
 
 
-def paper_mel() -> MelSpec:
-    """The front end of the program: 22.05 kHz, hop 256, 80 bands from 125 to 7600 Hz."""
-    return MelSpec(sample_rate=22050, hop_samples=256, f_min_hz=125.0, f_max_hz=7600.0)
-
-
 @dataclass(config=strict, frozen=True)
 class WaveNetConfig:
     """Defaults are those of the mixture of logistics; softmax over mu-law took 30 layers in 3."""
 
-    mel: MelSpec = field(default_factory=paper_mel)
+    mel: MelSpec = field(default_factory=wavenet_mel)
     head: Literal["mu_law", "mixture", "gaussian"] = "mixture"
     layers: int = 24
     stacks: int = 4
@@ -195,8 +196,9 @@ class WaveNet(nn.Module):
         self.config = config
         self.mel_spec = config.mel
         self.head = HEADS[config.head](config)
-        self.upsample = StretchUpsampler(config.mel.bins, config.strides)
-        self.speakers = nn.Embedding(len(config.speakers), config.speaker_width)
+        self.condition = SampleCondition(
+            config.mel.bins, config.strides, len(config.speakers), config.speaker_width
+        )
         self.enter = weight_norm(nn.Conv1d(self.head.channels_in, config.residual, 1))
         self.stack = GatedStack(
             StackSize(
@@ -212,14 +214,6 @@ class WaveNet(nn.Module):
         )
         self.middle = weight_norm(nn.Conv1d(config.skip, config.skip, 1))
         self.leave = nn.Conv1d(config.skip, self.head.parameters, 1)
-
-    def condition(self, mel: Mel, speaker: Lengths | None = None) -> Condition:
-        """Mel and speaker at the rate of samples; the first speaker if none is given."""
-        if speaker is None:
-            speaker = torch.zeros(mel.shape[0], dtype=torch.long, device=mel.device)
-        series = self.upsample(mel)
-        voice = self.speakers(speaker)[:, :, None].expand(-1, -1, series.shape[2])
-        return torch.cat([series, voice], dim=1)
 
     def read(self, inputs: Float[Tensor, "B C_in S"], condition: Condition) -> Parameters:
         """The network proper; column t of the output has seen columns 0 to t of `inputs`."""

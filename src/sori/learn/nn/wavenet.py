@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sori.learn.contracts import Mel
+from sori.learn.contracts import Lengths, Mel
+from sori.learn.mel import MelSpec
 from sori.learn.nn.conv import weight_norm
 
 Residual = Float[Tensor, "B R S"]
@@ -159,6 +160,11 @@ def cycled_dilations(layers: int, stacks: int) -> tuple[int, ...]:
     return tuple(2 ** (layer % (layers // stacks)) for layer in range(layers))
 
 
+def wavenet_mel() -> MelSpec:
+    """The front end of r9y9/wavenet_vocoder: 22.05 kHz, hop 256, 80 bands from 125 to 7600 Hz."""
+    return MelSpec(sample_rate=22050, hop_samples=256, f_min_hz=125.0, f_max_hz=7600.0)
+
+
 class StretchUpsampler(nn.Module):
     """Brings a mel to the sample rate: repeat every value, smooth, repeat again.
 
@@ -191,3 +197,20 @@ class StretchUpsampler(nn.Module):
     def factor(self) -> int:
         """Samples per frame."""
         return math.prod(self.strides)
+
+
+class SampleCondition(nn.Module):
+    """What a network at the sample rate is told: the mel, brought there, and a speaker's vector."""
+
+    def __init__(self, bins: int, strides: tuple[int, ...], speakers: int, speaker_width: int):
+        super().__init__()
+        self.upsample = StretchUpsampler(bins, strides)
+        self.speakers = nn.Embedding(speakers, speaker_width)
+
+    def forward(self, mel: Mel, speaker: Lengths | None = None) -> Condition:
+        """Both above each other at every sample; the first speaker if none is given."""
+        if speaker is None:
+            speaker = torch.zeros(mel.shape[0], dtype=torch.long, device=mel.device)
+        series = self.upsample(mel)
+        voice = self.speakers(speaker)[:, :, None].expand(-1, -1, series.shape[2])
+        return torch.cat([series, voice], dim=1)
