@@ -12,9 +12,12 @@ import time
 import httpx
 import pytest
 from serving import served
+from tiny_base import TEXTS, read_aloud, write_base
 from tiny_voice import write_voice
 
+from sori.app.clone_jobs import Cloning
 from sori.app.voice_bank import VoiceBank
+from sori.audio.files import write
 from sori.speak.voice import Voice
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -28,6 +31,9 @@ OPTIONS = [
     "--disable-sync",
     "--no-first-run",
     "--autoplay-policy=no-user-gesture-required",
+    # A microphone that beeps, and nobody who is asked whether it may be used.
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ]
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of an element, by the standard
 
@@ -70,9 +76,9 @@ class Browser:
     def text(self, selector):
         return self.run(f"return document.querySelector('{selector}').textContent")
 
-    def wait(self, condition):
+    def wait(self, condition, seconds=30):
         """Until a condition, in the language of the page, is true."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + seconds
         while not self.run(f"return Boolean({condition})"):
             assert time.monotonic() < deadline, self.run("return document.body.innerText")
             time.sleep(0.02)
@@ -276,3 +282,123 @@ def test_the_page_takes_nothing_from_other_places(page):
 
     assert names
     assert all(name.startswith(here) for name in names)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return write_base(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture
+def studio(browser, bank, base, tmp_path):
+    """The page of a server that clones."""
+    with served(bank, cloning=Cloning(base, tmp_path / "clones", 20)) as running:
+        browser.open(f"{running.url}/")
+        browser.wait("!document.querySelector('#cloning').hidden")
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """Files with speech, and one with text for each."""
+    folder = tmp_path_factory.mktemp("recordings")
+    for number, (text, audio) in enumerate(zip(TEXTS, read_aloud(), strict=True)):
+        write(folder / f"{number}.flac", audio)
+        (folder / f"{number}.txt").write_text(text)
+    return sorted(folder.iterdir())
+
+
+def add(page, files):
+    page.ask("POST", f"{page.element('#files')}/value", text="\n".join(str(file) for file in files))
+
+
+def test_cloning_is_not_shown_where_it_cannot_be_done(page):
+    assert page.run("return document.querySelector('#cloning').hidden")
+
+
+def test_recordings_become_a_voice_that_is_offered_and_speaks(studio, recordings):
+    add(studio, recordings)
+    studio.wait("document.querySelector('#clips-shown').textContent.startsWith('5 recordings')")
+    said = studio.run(
+        "return [...document.querySelectorAll('#clips li')]"
+        ".filter(row => row.querySelector('audio[src]'))"
+        ".map(row => row.querySelector('input').value)"
+    )
+    studio.write("#clone-name", "maria")
+    studio.click("#consent")
+    studio.click("#clone-start")
+    studio.wait("!document.querySelector('#clone-progress').hidden")
+    studio.wait("document.querySelector('#clone-status').textContent.includes('is made')", 120)
+    offered = studio.run("return document.querySelector('#clone-voice').download")
+    chosen = studio.run("return document.querySelector('#voice').selectedOptions[0].text")
+    studio.write("#text", "Hello.")
+    studio.click("#speak")
+    studio.wait("!document.querySelector('#download').hidden")
+
+    assert said == list(TEXTS)
+    assert offered == "maria.onnx"
+    assert chosen.startswith("maria (US")
+
+
+def test_a_sentence_is_recorded_heard_and_removed(studio):
+    row = "#clips li:nth-child(2)"
+    studio.click(f"{row} button")
+    studio.wait(f"document.querySelector('{row} button').textContent == 'Stop'")
+    time.sleep(0.5)
+    studio.click(f"{row} button")
+    studio.wait(f"document.querySelector('{row} audio').duration > 0.2")
+    heard = studio.text("#clips-shown")
+    studio.click(f"{row} button:last-child")
+
+    assert heard.startswith("1 recordings")
+    assert studio.text("#clips-shown").startswith("0 recordings")
+    assert not studio.run("return !document.querySelector('#clone-error').hidden")
+
+
+def test_a_refusal_of_the_server_is_shown_beside_the_button(studio, recordings):
+    add(studio, recordings[:4])  # two recordings
+    studio.wait("document.querySelector('#clips-shown').textContent.startsWith('2 recordings')")
+    studio.write("#clone-name", "maria")
+    studio.click("#consent")
+    studio.click("#clone-start")
+    studio.wait("!document.querySelector('#clone-error').hidden")
+
+    assert "at least 3 items" in studio.text("#clone-error")
+    assert not studio.run("return document.querySelector('#clone-start').disabled")
+
+
+def test_work_can_be_cancelled_on_the_page(studio, recordings):
+    add(studio, recordings)
+    studio.wait("document.querySelector('#clips-shown').textContent.startsWith('5 recordings')")
+    studio.write("#clone-name", "berta")
+    studio.click("#consent")
+    studio.click("#clone-start")
+    studio.wait("!document.querySelector('#clone-cancel').disabled")
+    studio.click("#clone-cancel")
+    studio.wait("document.querySelector('#clone-status').textContent.startsWith('Cancelled')")
+
+    assert studio.run("return document.querySelector('#clone-progress').hidden")
+
+
+def test_what_is_no_sound_is_named(studio, tmp_path):
+    (tmp_path / "letter.wav").write_text("Dear Maria")
+    add(studio, [tmp_path / "letter.wav"])
+    studio.wait("!document.querySelector('#clone-error').hidden")
+
+    assert studio.text("#clone-error") == "letter.wav cannot be read as sound."
+
+
+def test_every_part_of_cloning_has_a_name_and_no_sentence_is_wider_than_a_phone(studio):
+    unnamed = studio.run(
+        "return [...document.querySelectorAll('#cloning :is(input, select, audio, progress)')]"
+        ".filter(field => !field.labels?.length && !field.ariaLabel).length"
+    )
+    studio.ask(
+        "POST",
+        "/goog/cdp/execute",
+        cmd="Emulation.setDeviceMetricsOverride",
+        params={"width": 320, "height": 800, "deviceScaleFactor": 1, "mobile": True},
+    )
+
+    assert unnamed == 0
+    assert studio.run("return document.documentElement.scrollWidth <= window.innerWidth")

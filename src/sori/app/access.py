@@ -1,8 +1,10 @@
 """Who may ask, from where, and how much: what stands in front of every request."""
 
+import contextlib
 import hmac
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -16,7 +18,16 @@ from sori.app.metrics import Metrics
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # The page and its description hold nothing that a key protects.
 KEYED = ("/v1/", "/metrics")
-ROUTES = ("/v1/audio/speech", "/v1/audio/voices", "/v1/models", "/health", "/metrics", "/")
+CLONES = "/v1/clones"
+ROUTES = (
+    "/v1/audio/speech",
+    "/v1/audio/voices",
+    "/v1/models",
+    CLONES,
+    "/health",
+    "/metrics",
+    "/",
+)
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -30,13 +41,26 @@ HEADERS = (
 
 
 class Gate:
-    """Checks a request before the application sees it, and counts how it was answered."""
+    """Checks a request before the application sees it, and counts how it was answered.
 
-    def __init__(self, app: ASGIApp, keys: Sequence[str], limits: Limits, metrics: Metrics):
+    Args:
+        upload_bytes: most bytes of recordings to clone; 0 where the server clones no voices.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        keys: Sequence[str],
+        limits: Limits,
+        metrics: Metrics,
+        upload_bytes: int = 0,
+    ):
         self.app = app
         self.keys = [sha256(key.encode()).digest() for key in keys]
         self.limits = limits
         self.metrics = metrics
+        self.upload_bytes = upload_bytes
+        self.is_uploading = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,8 +78,9 @@ class Gate:
 
         try:
             self.check(scope)
-            body = await self.read_body(scope, receive)
-            await self.app(scope, replayed(body, receive), send_noting)
+            with self.body_bounds(scope) as (most, seconds):
+                body = await self.read_body(scope, receive, most, seconds)
+                await self.app(scope, replayed(body, receive), send_noting)
         except Exception as error:
             if not isinstance(error, ApiError):
                 LOG.exception("a defect; please report it")
@@ -99,19 +124,43 @@ class Gate:
         digest = sha256(given.encode("latin-1", "replace")).digest()
         return any([hmac.compare_digest(digest, key) for key in self.keys])
 
-    async def read_body(self, scope: Scope, receive: Receive) -> bytes:
+    @contextlib.contextmanager
+    def body_bounds(self, scope: Scope) -> Iterator[tuple[int, float]]:
+        """Most bytes of a body, and the time for it to arrive.
+
+        Raises:
+            ApiError: recordings are arriving, and others are already here.
+        """
+        is_upload = self.upload_bytes and scope["path"] == CLONES and scope["method"] == "POST"
+        if not is_upload:
+            yield self.limits.body_bytes, self.limits.body_seconds
+            return
+        # One at a time: they are what could fill the memory.
+        if self.is_uploading:
+            raise ApiError(
+                429,
+                "recordings of somebody else are arriving; try again a little later",
+                code="rate_limit_exceeded",
+                headers={"Retry-After": str(math.ceil(self.limits.upload_seconds))},
+            )
+        self.is_uploading = True
+        try:
+            yield self.upload_bytes, self.limits.upload_seconds
+        finally:
+            self.is_uploading = False
+
+    async def read_body(self, scope: Scope, receive: Receive, most: int, seconds: float) -> bytes:
         """The whole body.
 
         Raises:
             ApiError: it is too large, or does not come in time.
         """
-        most = self.limits.body_bytes
         too_large = ApiError(413, f"the body is larger than {most} bytes", code="body_too_large")
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if length.isdigit() and int(length) > most:
             raise too_large
         body = bytearray()
-        with anyio.move_on_after(self.limits.body_seconds):
+        with anyio.move_on_after(seconds):
             while True:
                 message = await receive()
                 body += message.get("body", b"")

@@ -25,6 +25,7 @@ class Limits:
     at_once: int = 2  # sentences in the making
     waiting: int = 32  # requests beyond those, before new ones are refused
     body_seconds: float = 20.0  # for a request's body to arrive
+    upload_seconds: float = 120.0  # for recordings to arrive
 
     @property
     def body_bytes(self) -> int:

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,6 +36,15 @@ AtOnce = Annotated[int, typer.Option(min=1, help="Sentences made at the same tim
 Waiting = Annotated[int, typer.Option(min=0, help="Requests that may wait, per process.")]
 MaxCharacters = Annotated[int, typer.Option(min=1, help="Longest text.")]
 MaxSeconds = Annotated[float, typer.Option(min=1.0, help="Longest time for one request.")]
+CanClone = Annotated[
+    bool,
+    typer.Option(
+        "--cloning/--no-cloning",
+        help="Clone voices on request, where sori[train] is installed; with one worker only.",
+    ),
+]
+Base = Annotated[Path, typer.Option(help="Folder of the weights that clones start from.")]
+Clones = Annotated[Path, typer.Option(help="Folder in which cloned voices are kept.")]
 LogText = Annotated[bool, typer.Option("--log-text", help="Write the texts to the log, too.")]
 
 
@@ -51,14 +61,20 @@ def serve(  # noqa: PLR0913 - a parameter is an option of the command
     max_characters: MaxCharacters = 4096,
     max_seconds: MaxSeconds = 300.0,
     log_text: LogText = False,
+    cloning: CanClone = True,
+    base: Base = Path("weights"),
+    clones: Clones = Path("clones"),
 ) -> None:
     """Serve the voices over HTTP: OpenAI's speech API, and a page in the browser."""
     with serving_extra():
+        from sori.app.clone_jobs import Cloning
         from sori.app.limits import Limits
         from sori.app.server import Settings
     limits = Limits(max_characters, max_seconds, at_once, waiting)
     keys = tuple(api_key or ())
-    run(Settings(host, port, keys, voice, lexicon, threads, log_text, limits), workers)
+    # A worker knows only its own jobs, and the next request may meet another one.
+    how = Cloning(base, clones) if cloning and workers == 1 else None
+    run(Settings(host, port, keys, voice, lexicon, threads, log_text, limits, how), workers)
 
 
 def run(settings: "Settings", workers: int) -> None:

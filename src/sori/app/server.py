@@ -1,5 +1,6 @@
 """`sori serve`: voices over HTTP, in the form of OpenAI's speech API, and a page to try them."""
 
+import contextlib
 import logging
 import socket
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from fastapi.responses import FileResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
 from sori.app.access import LOOPBACK, Gate
+from sori.app.clone_api import BODY_BYTES, clone_routes
+from sori.app.clone_jobs import Cloning, Workshop
 from sori.app.faults import DESCRIBED, LOG, tell_faults
 from sori.app.limits import Desk, Limits
 from sori.app.metrics import CONTENT_TYPE, Metrics
@@ -36,6 +39,7 @@ class Settings:
     threads: int | None = None
     log_text: bool = False
     limits: Limits = field(default_factory=Limits)
+    cloning: Cloning | None = None
 
     def check(self) -> None:
         """Refuse to listen to everybody.
@@ -59,10 +63,19 @@ def create_app(bank: VoiceBank, settings: Settings) -> FastAPI:
     )
     desk = Desk(settings.limits)
     metrics = Metrics()
-    app.add_middleware(Gate, keys=settings.keys, limits=settings.limits, metrics=metrics)
+    clones = settings.cloning is not None and settings.cloning.is_possible()
+    app.add_middleware(
+        Gate,
+        keys=settings.keys,
+        limits=settings.limits,
+        metrics=metrics,
+        upload_bytes=BODY_BYTES if clones else 0,
+    )
     tell_faults(app)
     app.include_router(speech_routes(bank, desk, metrics, settings.log_text))
     add_lists(app, bank)
+    if clones:
+        add_cloning(app, bank, settings.cloning)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -113,6 +126,15 @@ def add_lists(app: FastAPI, bank: VoiceBank) -> None:
             for speaker in card.speakers
         ]
         return {"object": "list", "voices": listed}
+
+
+def add_cloning(app: FastAPI, bank: VoiceBank, cloning: Cloning) -> None:
+    """Add the routes that clone, and the voices that were cloned before."""
+    for path in sorted(cloning.folder.glob("*.onnx")):
+        with contextlib.suppress(SoriError):  # a damaged one is left out
+            if not bank.knows(path.stem):
+                bank.add(path)
+    app.include_router(clone_routes(Workshop(cloning, bank.add), bank))
 
 
 def model(name: str) -> dict[str, Any]:

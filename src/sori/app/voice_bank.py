@@ -84,6 +84,24 @@ class VoiceBank:
         speakers = {speaker.name for speaker in self.cards[name].speakers}
         return first is not None and first.group(1) in speakers
 
+    def knows(self, name: str) -> bool:
+        """Whether a voice file or a speaker has this name, or it stands for one."""
+        taken = {*self.cards, *ANY_MODEL, ANY_SPEAKER}
+        return name in taken or any(self.is_of(voice, name) for voice in self.cards)
+
+    def add(self, path: Path) -> None:
+        """Take in another voice file.
+
+        Raises:
+            SoriError: it is damaged.
+        """
+        card = read_card(path)
+        with self.lock:
+            self.paths[path.stem] = path
+            # Other threads may be going through the old ones.
+            self.cards = {**self.cards, path.stem: card}
+            self.loaded.pop(path.stem, None)
+
     def voice(self, name: str) -> Voice:
         """A voice, loaded when it is first asked for; the one longest unused makes room."""
         with self.lock:

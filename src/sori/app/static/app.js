@@ -1,10 +1,11 @@
 // The page: asks this server for speech and plays it while the rest is still being made.
 
+import { ask, at, offer, tellIn } from "/static/ask.js";
+import { openCloning } from "/static/clone.js";
 import { Mel } from "/static/mel.js";
 import { drawWave, Peaks } from "/static/wave.js";
 import { Player, wavFile } from "/static/player.js";
 
-const at = (id) => document.getElementById(id);
 const form = at("form");
 const wave = at("wave");
 const picture = at("mel");
@@ -12,50 +13,26 @@ const picture = at("mel");
 let asking = null;
 let player = null;
 
-function headers() {
-  const key = at("key").value.trim();
-  return {
-    "content-type": "application/json",
-    ...(key && { authorization: `Bearer ${key}` }),
-  };
-}
-
 function say(message) {
   at("status").textContent = message;
 }
 
-function tell(message) {
-  at("error").textContent = message;
-  at("error").hidden = !message;
-}
+const tell = (message) => tellIn(at("error"), message);
 
-async function faultOf(response) {
-  if (response.status === 401) {
-    at("key-row").hidden = false;
-    at("key").focus();
-    return "This server needs a key. Enter it and try again.";
-  }
-  try {
-    return (await response.json()).error.message;
-  } catch {
-    return `The server answered with status ${response.status}.`;
-  }
-}
-
-async function listVoices() {
-  const response = await fetch("/v1/audio/voices", { headers: headers() });
-  if (!response.ok) throw new Error(await faultOf(response));
-  const { voices } = await response.json();
+// The chosen one is a speaker's name; without it, the server's default.
+async function listVoices(chosen) {
+  const { voices } = await (await ask("/v1/audio/voices")).json();
   at("voice").replaceChildren(
     ...voices.map((voice) => {
       const details = [voice.accent === "gb" ? "UK" : "US", voice.description].filter(Boolean);
       const option = new Option(`${voice.name} (${details.join(", ")})`);
       option.dataset.model = voice.model;
       option.dataset.voice = voice.id;
-      option.selected = voice.default;
+      option.selected = chosen ? voice.id === chosen : voice.default;
       return option;
     }),
   );
+  await openCloning(listVoices);
 }
 
 function order() {
@@ -131,33 +108,20 @@ async function speak(event) {
   say("Waiting for the first sentence");
   try {
     if (!at("voice").options.length) await listVoices();
-    const response = await fetch("/v1/audio/speech", {
-      method: "POST",
-      headers: headers(),
-      body: JSON.stringify(order()),
-      signal,
-    });
-    if (!response.ok) throw new Error(await faultOf(response));
+    const response = await ask("/v1/audio/speech", { method: "POST", body: order(), signal });
     const { pieces, peaks } = await receive(response, signal);
     player.finish();
-    offer(pieces);
+    offer(at("download"), wavFile(pieces), "speech.wav");
     say(`${peaks.seconds.toFixed(1)} s of speech`);
   } catch (error) {
     if (signal.aborted) return;
     player.stop();
     at("stop").disabled = true;
     say("");
-    tell(error instanceof TypeError ? "The server cannot be reached. Is it running?" : error.message);
+    tell(error.message);
   } finally {
     if (asking?.signal === signal) asking = null;
   }
-}
-
-function offer(pieces) {
-  const link = at("download");
-  if (link.href) URL.revokeObjectURL(link.href);
-  link.href = URL.createObjectURL(wavFile(pieces));
-  link.hidden = false;
 }
 
 function halt() {

@@ -1,31 +1,15 @@
 """Recordings of a person that is not there: the voice in the package reads aloud."""
 
-from pathlib import Path
-
 import pytest
-import torch
+from tiny_base import TEXTS, read_aloud, write_base
 
 import sori
-from sori.learn import registry
-from sori.learn.checkpoint import save_model
-from sori.learn.cloning.order import WEIGHTS, Order
-from sori.learn.models.fastspeech2_conv import ConvFastSpeech2Config
-
-TEXTS = (
-    "The quick brown fox jumps over the lazy dog while nobody watches it.",
-    "She sells sea shells by the shore, and her brother buys them all.",
-    "Every morning the baker opens the shop before the sun comes up.",
-    "How many roads must you walk before you finally turn around?",
-    "Nobody knew why the old clock in the hall had stopped at noon.",
-)
-ALIGNER = Path(__file__).parents[4] / "weights" / WEIGHTS["aligner"]
+from sori.learn.cloning.order import Order
 
 
 @pytest.fixture(scope="session")
 def spoken():
-    """Sounds of the texts, said slowly by one speaker of the packaged voice."""
-    voice = sori.load(threads=1)
-    return [voice.say(text, speaker="slt", speed=0.9) for text in TEXTS]
+    return read_aloud()
 
 
 @pytest.fixture
@@ -41,18 +25,7 @@ def folder(tmp_path, spoken):
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory):
-    """Weights to start from: tiny networks that know two speakers, and the trained aligner."""
-    place = tmp_path_factory.mktemp("weights")
-    torch.manual_seed(0)
-    acoustic, vocoder = registry.spec("fastspeech2_conv"), registry.spec("source_filter")
-    tiny = acoustic.tiny
-    config = ConvFastSpeech2Config(**(vars(tiny) | {"speakers": ("ann", "ben")}))
-    save_model(place / WEIGHTS["acoustic"], "fastspeech2_conv", config, acoustic.model(config))
-    save_model(
-        place / WEIGHTS["vocoder"], "source_filter", vocoder.tiny, vocoder.model(vocoder.tiny)
-    )
-    (place / WEIGHTS["aligner"]).write_bytes(ALIGNER.read_bytes())
-    return place
+    return write_base(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture
