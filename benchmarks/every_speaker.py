@@ -8,24 +8,21 @@ both in WORK_FOLDER: what is there is not made again.
 
 import argparse
 import json
-import subprocess
 from pathlib import Path
 from statistics import mean
 
+from judging import judged_clips, sentences
+
 import sori
 
-BENCHMARKS = Path(__file__).parent
-JUDGE = BENCHMARKS.parent / ".venv-judge" / "bin" / "python"
 FIRST, COUNT = 50, 5  # behind those that benchmarks/peers.py uses
 
 
 def speak(voice: sori.Voice, folder: Path) -> None:
     """Write NAME/NAME-0.wav and so on for every speaker, each with its text beside it."""
-    lines = (BENCHMARKS / "sentences.txt").read_text(encoding="utf-8").splitlines()
-    sentences = [line for line in lines if line][FIRST : FIRST + COUNT]
     for name in voice.speakers:
         (folder / name).mkdir(parents=True, exist_ok=True)
-        for number, sentence in enumerate(sentences):
+        for number, sentence in enumerate(sentences(FIRST, COUNT)):
             path = folder / name / f"{name}-{number}.wav"
             if not path.is_file():
                 sori.write(path, voice.say(sentence, speaker=name))
@@ -56,12 +53,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True)
     options = parser.parse_args()
     speak(sori.load(options.voice), options.work / "speech")
-    judged = options.work / "judged.json"
-    if not judged.is_file():
-        command = [str(JUDGE), str(BENCHMARKS / "judge.py"), str(options.work / "speech")]
-        command += ["--json", str(judged), "--only", "whisper", "distillmos"]
-        subprocess.run(command, check=True)
-    clips = json.loads(judged.read_text())["clips"]
+    speech, verdict = options.work / "speech", options.work / "judged.json"
+    clips = judged_clips(speech, verdict, "whisper", "distillmos")
     result = {"command": f"python benchmarks/every_speaker.py {options.voice.name} WORK_FOLDER"}
     result |= {"sentences_each": COUNT, "speakers": summarise(clips)}
     options.json.write_text(json.dumps(result, indent=2) + "\n")
