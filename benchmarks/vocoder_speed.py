@@ -30,6 +30,13 @@ from sori.learn.nn.conv import fold_weight_norm
 RESULTS = Path(__file__).resolve().parent / "results" / "vocoder_speed.json"
 THREADS = (2, 1)
 ROUNDS = 3
+SHORT = {
+    "width": 256,
+    "strides": [8, 8, 4],
+    "kernels": [3, 5, 7],
+    "dilations": [[1, 2], [2, 6], [3, 12]],
+    "blocks": "short",
+}
 CLARINET = {"form": "gaussian", "flows": [10] * 6, "front_kernel": 32}
 SPEECH = {"mel": {"sample_rate": 16000, "hop_samples": 256}, "head": "gaussian"}
 DEEP = SPEECH | {"layers": 30, "stacks": 3, "residual": 64, "gate": 64, "skip": 64}
@@ -52,6 +59,7 @@ class Case(NamedTuple):
 CASES = {
     "hifigan-v1": Case("HiFi-GAN V1", "hifigan", {}, 2, 157_000),
     "hifigan-v2": Case("HiFi-GAN V2", "hifigan", {"width": 128}, 4, 874_000),
+    "hifigan-v3": Case("HiFi-GAN V3", "hifigan", SHORT, 4, 1_389_000),
     "melgan": Case("MelGAN", "melgan", {}, 4, 696_000),
     "univnet-c16": Case("UnivNet-c16", "univnet", {"width": 16}, 4, 1_059_000),
     "univnet-c32": Case("UnivNet-c32", "univnet", {}, 4, 300_000),

@@ -3,11 +3,12 @@
 Source: Kong et al. 2020, "HiFi-GAN", arXiv:2010.05646.
 Deviations: the critics of scales are MelGAN's, which hear as much in fewer layers, and none of them
 has spectral norm; the period critics are fed waves five times louder and use slope 0.2, as all of
-ours. The third of the paper's generators, with shorter residual blocks, is left out.
+ours.
 """
 
 from collections.abc import Iterator
 from dataclasses import field, replace
+from typing import Literal
 
 import torch
 from pydantic.dataclasses import dataclass
@@ -20,9 +21,17 @@ from sori.learn.mel import MelSpec, MelSpectrogram, strict
 from sori.learn.nn.conv import require_product, weight_norm
 from sori.learn.nn.critics import CriticPair, PeriodCritics, ScaleCritics
 from sori.learn.nn.noise import Chance
-from sori.learn.nn.upsampling import upsampling_stages
+from sori.learn.nn.upsampling import (
+    Block,
+    Dilations,
+    ResidualBlock,
+    ShortResidualBlock,
+    of_each,
+    upsampling_stages,
+)
 
 LAST_SLOPE = 0.01  # of the activation before the last convolution, in the authors' program
+BLOCKS: dict[str, Block] = {"paired": ResidualBlock, "short": ShortResidualBlock}
 
 
 def paper_mel() -> MelSpec:
@@ -32,13 +41,16 @@ def paper_mel() -> MelSpec:
 
 @dataclass(config=strict, frozen=True)
 class HiFiGANConfig:
-    """Defaults are those of the paper's V1; V2 has width 128."""
+    """Defaults are those of the paper's V1; V2 has width 128; V3 has `blocks` "short", width 256,
+    strides 8, 8, 4, kernels 3, 5, 7 and dilations (1, 2), (2, 6), (3, 12).
+    """
 
     mel: MelSpec = field(default_factory=paper_mel)
     width: int = 512  # halves at every stage
     strides: tuple[int, ...] = (8, 8, 2, 2)  # their product is mel.hop_samples
     kernels: tuple[int, ...] = (3, 7, 11)  # of the residual blocks that work side by side
-    dilations: tuple[int, ...] = (1, 3, 5)  # of the layers of each
+    dilations: Dilations = (1, 3, 5)  # of the layers of all blocks, or a row for each
+    blocks: Literal["paired", "short"] = "paired"
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
     period_widths: tuple[int, ...] = (32, 128, 512, 1024, 1024)
     critics: int = 3  # of scales
@@ -51,6 +63,10 @@ class HiFiGANConfig:
         require_product(self.strides, self.mel)
         if self.width % 2 ** len(self.strides):
             raise ValueError(f"width {self.width} cannot be halved {len(self.strides)} times")
+        if len(of_each(self.dilations, len(self.kernels))) != len(self.kernels):
+            raise ValueError(
+                f"dilations {self.dilations} are not one row for each of kernels {self.kernels}"
+            )
 
 
 @dataclass(config={"arbitrary_types_allowed": True}, frozen=True)
@@ -68,7 +84,7 @@ class HiFiGAN(nn.Module):
         self.mel_spec = config.mel
         self.enter = weight_norm(nn.Conv1d(config.mel.bins, config.width, 7, padding=3))
         self.stages = upsampling_stages(
-            config.width, config.strides, config.kernels, config.dilations
+            config.width, config.strides, config.kernels, config.dilations, BLOCKS[config.blocks]
         )
         self.leave = weight_norm(nn.Conv1d(config.width >> len(config.strides), 1, 7, padding=3))
 

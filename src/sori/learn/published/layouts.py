@@ -15,6 +15,7 @@ from sori.core.errors import SoriError
 
 Tensors = Mapping[str, Tensor]
 HOP = 256  # samples, of all these models
+V3_DILATIONS = [[1, 2], [2, 6], [3, 12]]  # of HiFi-GAN's blocks; shapes do not tell them
 
 
 class Origin(NamedTuple):
@@ -72,13 +73,16 @@ def hifigan_config(tensors: Tensors) -> dict[str, Any]:
     width, bins, _ = weight(tensors, "conv_pre").shape
     stages = how_many(tensors, "ups.{}.")
     blocks = how_many(tensors, "resblocks.{}.") // stages
-    layers = how_many(tensors, "resblocks.0.convs1.{}.")
+    is_short = not how_many(tensors, "resblocks.0.convs1.{}.")
+    convs = "convs" if is_short else "convs1"
+    layers = how_many(tensors, f"resblocks.0.{convs}.{{}}.")
     return {
         "mel": {"sample_rate": 22050, "hop_samples": HOP, "bins": bins},
         "width": width,
         "strides": strides(tensors, [f"ups.{n}" for n in range(stages)]),
-        "kernels": [weight(tensors, f"resblocks.{n}.convs1.0").shape[2] for n in range(blocks)],
-        "dilations": [1 + 2 * n for n in range(layers)],
+        "kernels": [weight(tensors, f"resblocks.{n}.{convs}.0").shape[2] for n in range(blocks)],
+        "dilations": V3_DILATIONS[:blocks] if is_short else [1 + 2 * n for n in range(layers)],
+        "blocks": "short" if is_short else "paired",
     }
 
 
@@ -90,6 +94,10 @@ def hifigan_pairs(tensors: Tensors) -> Pairs:
         yield f"stages.{stage}.upsample", Origin(f"ups.{stage}")
         for block in range(blocks):
             ours, theirs = f"stages.{stage}.blocks.{block}", f"resblocks.{stage * blocks + block}"
+            if config["blocks"] == "short":
+                for layer in range(len(config["dilations"][block])):
+                    yield f"{ours}.dilated.{layer}", Origin(f"{theirs}.convs.{layer}")
+                continue
             for layer in range(len(config["dilations"])):
                 yield f"{ours}.dilated.{layer}", Origin(f"{theirs}.convs1.{layer}")
                 yield f"{ours}.plain.{layer}", Origin(f"{theirs}.convs2.{layer}")
@@ -255,6 +263,7 @@ def waveglow_pairs(tensors: Tensors) -> Pairs:
 
 LAYOUTS = (
     Layout("hifigan", "resblocks.0.convs1.0.", hifigan_config, hifigan_pairs),
+    Layout("hifigan", "resblocks.0.convs.0.", hifigan_config, hifigan_pairs),
     Layout("melgan", "model.1.", melgan_config, melgan_pairs),
     Layout("waveglow", "convinv.0.conv.", waveglow_config, waveglow_pairs),
     univnet(AUTHORS_UNIVNET),
