@@ -14,7 +14,7 @@ SPEAK = .venv/bin
 WORK = .venv-test/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help say test check format golden bench train-voice docs clean
+.PHONY: help say test check format golden bench experiment-pruning train-voice docs clean
 .DELETE_ON_ERROR:
 
 help: ## Show the targets
@@ -46,12 +46,20 @@ bench: ## Measure Sori beside its peers; fills the table of the README
 	$(PYTHON) benchmarks/setup_peers.py
 	$(PYTHON) benchmarks/peers.py --update-readme $(ARGS)
 
+experiment-pruning: .venv-test/.installed ## Clone people of CORPORA/mini-librispeech by every pipeline; judge them
+	$(PYTHON) benchmarks/setup_judges.py
+	OMP_NUM_THREADS=$(WORKERS) $(WORK)/python benchmarks/cloning.py \
+		"$(CORPORA)/mini-librispeech" --threads $(WORKERS) $(ARGS)
+	$(WORK)/python docs/fill.py
+	$(WORK)/python docs/plot_masks.py
+
 train-voice: .venv-test/.installed ## Train the English voice from CORPORA; resumes where it stopped
 	PATH="$(CURDIR)/$(WORK):$$PATH" recipes/train_english.sh "$(CORPORA)" $(ARGS)
 
 docs: .venv-test/.installed ## Fill the tables of the README and docs/sources.md
 	$(WORK)/python docs/fill.py
 	$(WORK)/python docs/plot_vocoders.py
+	$(WORK)/python docs/plot_masks.py
 
 clean: ## Remove both environments and what the tools left
 	rm -rf .venv .venv-test build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

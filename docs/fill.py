@@ -143,28 +143,40 @@ def speed_table(found: dict) -> Iterator[str]:
 def cloning_table(found: dict) -> Iterator[str]:
     """What `benchmarks/cloning.py` measured: means over the speakers, a row for each pipeline."""
     columns = {
-        "density": "{:.2f}",
-        "megabytes": "{:.1f}",
-        "similarity": "{:.2f}",
-        "wer": "{:.1f}",
-        "distillmos": "{:.2f}",
-        "times_real_time": "{:.0f}",
-        "peak_memory_mb": "{:.0f}",
-        "minutes": "{:.1f}",
+        "density": ("density", "{:.2f}"),
+        "smaller": ("smaller", "{:.1f} ×"),
+        "megabytes": ("MB", "{:.1f}"),
+        "accuracy": ("accuracy", "{:.0%}"),
+        "similarity": ("similarity", "{:.2f}"),
+        "wer": ("WER %", "{:.1f}"),
+        "distillmos": ("DistillMOS", "{:.2f}"),
+        "times_real_time": ("× real time", "{:.0f}"),
+        "peak_memory_mb": ("memory, MB", "{:.0f}"),
+        "processor_minutes": ("minutes", "{:.1f}"),
     }
-    yield (
-        "| pipeline | speakers | density | MB | similarity | WER % | DistillMOS | × real time "
-        "| peak memory, MB | minutes |"
-    )
-    yield "| --- " * 10 + "|"
-    for pipeline, rows in found["rows"].items():
+    yield f"| | steps | speakers | {' | '.join(label for label, _ in columns.values())} |"
+    yield "| --- " * (3 + len(columns)) + "|"
+    for name, by_speaker in found["rows"].items():
+        rows = list(by_speaker.values())
+        for row in rows:
+            if "density" in row:
+                row["smaller"] = 1 / row["density"]
         cells = [
-            form.format(fmean(values))
-            if (values := [r[c] for r in rows.values() if c in r])
-            else "–"
-            for c, form in columns.items()
+            form.format(fmean(values)) if (values := [r[c] for r in rows if c in r]) else "–"
+            for c, (_, form) in columns.items()
         ]
-        yield f"| {pipeline} | {len(rows)} | {' | '.join(cells)} |"
+        steps = rows[0].get("steps", "–")
+        yield f"| {name} | {steps} | {len(rows)} | {' | '.join(cells)} |"
+    said = [
+        f"{name} {pair[0]:.2f} (by chance {pair[1]:.2f})"
+        for name, pair in found["overlap"].items()
+        if pair
+    ]
+    if said:
+        yield (
+            "\nOf the channels of the decoder's first block that one of two speakers keeps, both "
+            f"keep this share: {'; '.join(said)}."
+        )
 
 
 def watermark_table(found: dict) -> Iterator[str]:

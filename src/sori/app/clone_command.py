@@ -48,7 +48,7 @@ Keep = Annotated[
     ),
 ]
 VocoderKeep = Annotated[
-    float | None, typer.Option(help="Share of the vocoder's weights that stays; 0.4.")
+    float | None, typer.Option(help="Share of the vocoder's weights that stays; 0.5.")
 ]
 MaxMb = Annotated[float | None, typer.Option(help="Instead: most megabytes of the file.")]
 Pipeline = Annotated[
@@ -59,7 +59,10 @@ Steps = Annotated[int, typer.Option(help="Steps of all stages together.")]
 Imagined = Annotated[
     int, typer.Option(help="Sentences of the whole network to learn from; 0: recordings alone.")
 ]
-Base = Annotated[Path, typer.Option(help="Folder of the weights to start from.")]
+Base = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the weights to start from; without it, those installed."),
+]
 Accent = Annotated[str, typer.Option(help="us or gb: how texts are read.")]
 Whisper = Annotated[
     str | None, typer.Option(help="Recogniser for missing texts: a name, or a local folder.")
@@ -80,8 +83,8 @@ def clone_command(  # noqa: PLR0913 - a parameter is an option of the command
     pipeline: Pipeline = "ft-prune-ft",
     form: Form = "stretched",
     steps: Steps = 1500,
-    imagined: Imagined = 120,
-    base: Base = Path("weights"),
+    imagined: Imagined = 240,
+    base: Base = None,
     accent: Accent = "us",
     whisper: Whisper = None,
     report: Report = True,
@@ -95,7 +98,7 @@ def clone_command(  # noqa: PLR0913 - a parameter is an option of the command
     import torch
 
     from sori.learn.cloning.clone import clone
-    from sori.learn.cloning.order import DEFAULT_KEEP, VOCODER_KEEP, Order
+    from sori.learn.cloning.order import DEFAULT_KEEP, VOCODER_KEEP, Order, default_base
 
     torch.set_num_threads(threads)
     if transcripts_only:
@@ -105,7 +108,7 @@ def clone_command(  # noqa: PLR0913 - a parameter is an option of the command
         folder=recordings,
         name=name,
         out=(out or Path(f"{name}.onnx")),
-        base=base,
+        base=base or default_base(),
         consent=asked_consent(i_have_consent, name),
         accent=accent,
         pipeline=pipeline,

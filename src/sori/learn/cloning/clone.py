@@ -14,7 +14,6 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,9 @@ from sori.learn.cloning.order import (
     Cloned,
     Order,
     Progress,
+    StoppedError,
     Tell,
+    card_of,
     shares_for,
 )
 from sori.learn.cloning.stages import (
@@ -49,7 +50,7 @@ from sori.learn.contracts import AcousticBatch
 from sori.learn.data.batches import Sentences
 from sori.learn.data.cache import Cache, prepare
 from sori.learn.data.corpora import Utterance
-from sori.learn.export.voice import SpeakerCard, VoiceCard, join
+from sori.learn.export.voice import join
 from sori.learn.models.fastspeech2_conv import (
     ConvFastSpeech2,
     ConvFastSpeech2Task,
@@ -82,7 +83,7 @@ COSTS = {
     "vocoder": 4,
     "export": 1,
 }
-RATES = {"blend": 0.2, "tune": 2e-4, "gates": 0.2, "mend": 5e-4}
+RATES = {"blend": 0.2, "tune": 2e-4, "gates": 0.2, "mend": 1e-3}
 BATCH_FRAMES = 2500
 IMAGINED_BATCH = 5
 VOCODER_CROP, VOCODER_BATCH = 48, 12
@@ -94,27 +95,37 @@ def work_folder(out: Path) -> Path:
     return out.with_suffix(".clone")
 
 
-def clone(order: Order, tell: Tell = lambda progress: None) -> Cloned:
+def clone(
+    order: Order,
+    tell: Tell = lambda progress: None,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Cloned:
     """Clone a voice; the same order resumes a run that was stopped.
+
+    Args:
+        tell: called after every step, in the thread that clones.
+        is_stopped: asked after every step whether to stop; may be the `is_set` of an event.
 
     Raises:
         SoriError: the recordings cannot be used, or weights are missing.
+        StoppedError: it was stopped. What was finished stays in `work_folder(order.out)`.
     """
-    return Cloning(order, tell).run()
+    return Cloning(order, tell, is_stopped).run()
 
 
 class Cloning:
     """One run: its order, its folder, and the stages that it goes through."""
 
-    def __init__(self, order: Order, tell: Tell):
+    def __init__(self, order: Order, tell: Tell, is_stopped: Callable[[], bool] = lambda: False):
         self.order = order
         self.tell = tell
+        self.is_stopped = is_stopped
         self.paths = {part: order.base / name for part, name in WEIGHTS.items()}
         missing = [str(path) for path in self.paths.values() if not path.is_file()]
         if missing:
             raise SoriError(
-                f"the weights to start from are not there ({', '.join(missing)}); name the folder "
-                "that holds them with --base"
+                f"the weights to start from are not there ({', '.join(missing)}); they are in the "
+                "folder weights of Sori's repository: name it with --base, or pip install it"
             )
         self.folder = work_folder(order.out)
         self.seconds: dict[str, float] = {}
@@ -137,7 +148,8 @@ class Cloning:
         small, kept = self.shrunk(placed, whole)
         vocoder = registry.load(self.paths["vocoder"])
         assert isinstance(vocoder, SourceFilter)
-        thin = self.thinned(vocoder, whole) if kept else vocoder
+        is_cut = bool(kept) and self.keeps()[1] < 1
+        thin = self.thinned(vocoder, whole) if is_cut else vocoder
         files = self.export({"whole": (whole, vocoder), "voice": (small, thin)}, len(utterances))
         return Cloned(
             files["voice"],
@@ -161,6 +173,8 @@ class Cloning:
             self.seconds[stage] = time.monotonic() - started
             share = (before + COSTS[stage] * done / total) / whole
             self.tell(Progress(stage, done, total, share))
+            if self.is_stopped():
+                raise StoppedError(f"stopped while at {stage}; the same order goes on from there")
 
         told(0, 1)
         return told
@@ -206,10 +220,13 @@ class Cloning:
         return Sentences(items, AcousticBatch, symbols, (), BATCH_FRAMES, 0)
 
     def key(self, stage: str, utterances: Sequence[Utterance]) -> str:
-        """A name for all that a stage depends on; pipelines share what comes before pruning."""
+        """A name for all that a stage depends on; pipelines share what they have in common."""
         order = asdict(replace(self.order, out=Path(), consent="-", name="-"))
+        steps = PIPELINES[order.pop("pipeline")]
         if stage in ("place", "tune"):
             order = {name: order[name] for name in ("accent", "steps")}
+        elif stage != "vocoder":
+            order["so far"] = steps[: steps.index(stage) + 1]
         said = [[u.name, u.text, u.audio.stat().st_size] for u in utterances]
         weights = [[path.name, path.stat().st_size] for path in self.paths.values()]
         text = json.dumps([order, said, weights], default=str)
@@ -365,27 +382,9 @@ class Cloning:
         told = self.begin("export")
         places = {"voice": self.order.out, "whole": self.folder / "whole.onnx"}
         for done, (which, (acoustic, vocoder)) in enumerate(networks.items()):
-            join(acoustic, vocoder, self.card(count), places[which])
+            join(acoustic, vocoder, card_of(self.order, count), places[which])
             told(done + 1, len(networks))
         return places
-
-    def card(self, count: int) -> VoiceCard:
-        """What the voice says of itself."""
-        order = self.order
-        licence = f"personal: for those whom {order.name} allows"
-        data = f"{count} recordings of {order.name}"
-        return VoiceCard(
-            name=order.name,
-            language="en",
-            licence=licence,
-            default_speaker=order.name,
-            speakers=(SpeakerCard(order.name, "a cloned voice", order.accent, licence, data),),
-            data=f"{data}; adapted from Sori's English voice",
-            limits="Cloned from a few recordings. All that it speaks bears a watermark.",
-            trained=date.today().isoformat(),
-            watermark=True,
-            consent={"statement": order.consent, "recorded": date.today().isoformat()},
-        )
 
 
 def weights_of(model: nn.Module) -> int:

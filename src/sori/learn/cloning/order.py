@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 from sori.core.errors import SoriError
 from sori.learn.cloning.recordings import Finding
 from sori.learn.data.corpora import Utterance
+from sori.learn.export.voice import SpeakerCard, VoiceCard
 
 # What a pipeline does with the acoustic model once the speaker has a place among the known ones.
 # Masks are "foreign" where they were learned without a recording of the speaker: the paper's
@@ -23,15 +26,20 @@ PIPELINES = {
     "magnitude-ft": ("magnitude", "mend"),
     "ft": ("tune",),
 }
-IMAGINED_SENTENCES = 120
+IMAGINED_SENTENCES = 240
 DEFAULT_STEPS = 1500
-DEFAULT_KEEP, VOCODER_KEEP = 0.14, 0.4
+DEFAULT_KEEP, VOCODER_KEEP = 0.14, 0.5
 BYTES_PER_WEIGHT, BYTES_BESIDE = 1.1, 250_000  # of an int8 voice file
 WEIGHTS = {
     "acoustic": "fastspeech2-english.safetensors",
     "vocoder": "source-filter-english-tuned.safetensors",
     "aligner": "aligner-english.safetensors",
 }
+WEIGHTS_PACKAGE = "sori_weights"  # what `pip install ./weights` in a checkout installs
+
+
+class StoppedError(SoriError):
+    """Somebody stopped a clone on its way; the same order goes on from there."""
 
 
 class Progress(NamedTuple):
@@ -46,14 +54,21 @@ class Progress(NamedTuple):
 Tell = Callable[[Progress], None]
 
 
+def default_base() -> Path:
+    """The folder with the weights to start from: of the installed package, else `weights`."""
+    package = find_spec(WEIGHTS_PACKAGE)
+    places = (package.submodule_search_locations if package else None) or ["weights"]
+    return Path(next(iter(places)))
+
+
 @dataclass(frozen=True)
 class Order:
     """What to clone and how.
 
     Args:
         folder: of the recordings.
-        base: folder with the weights of the multi-speaker voice, `WEIGHTS`.
         consent: what was said of the speaker's agreement; it is written into the voice's card.
+        base: folder with the weights of the multi-speaker voice, `WEIGHTS`.
         keep: the share of the acoustic model's weights that stay; None lets the paper's loss say.
         vocoder_keep: the same of the vocoder's.
         max_mb: instead of both, the most megabytes of the voice file.
@@ -65,8 +80,8 @@ class Order:
     folder: Path
     name: str
     out: Path
-    base: Path
     consent: str
+    base: Path = field(default_factory=default_base)
     accent: str = "us"
     pipeline: str = "ft-prune-ft"
     keep: float | None = DEFAULT_KEEP
@@ -116,3 +131,21 @@ def shares_for(max_mb: float, weights: int, vocoder_weights: int) -> tuple[float
     if scale < 0.25:
         raise SoriError(f"no voice fits in {max_mb:g} MB; give 1 MB or more")
     return min(DEFAULT_KEEP * scale, 1.0), min(VOCODER_KEEP * scale, 1.0)
+
+
+def card_of(order: Order, recordings: int) -> VoiceCard:
+    """What the voice says of itself."""
+    licence = f"personal: for those whom {order.name} allows"
+    data = f"{recordings} recordings of {order.name}"
+    return VoiceCard(
+        name=order.name,
+        language="en",
+        licence=licence,
+        default_speaker=order.name,
+        speakers=(SpeakerCard(order.name, "a cloned voice", order.accent, licence, data),),
+        data=f"{data}; adapted from Sori's English voice",
+        limits="Cloned from a few recordings. All that it speaks bears a watermark.",
+        trained=date.today().isoformat(),
+        watermark=True,
+        consent={"statement": order.consent, "recorded": date.today().isoformat()},
+    )

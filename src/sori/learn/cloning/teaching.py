@@ -30,6 +30,7 @@ from sori.text.frontend import FrontEnd
 
 SENTENCES = "sentences.txt"
 SILENCE = 0  # the id of it
+RECORDED_EVERY = 4  # so manieth lesson is a recording; more often, they are learned by heart
 HARD_TO_HEAR = 4.0  # natural log under the loudest bin, from where the phase does not matter
 
 
@@ -85,7 +86,9 @@ class Lessons:
         """The batch of a step."""
         if not self.imagined:
             return self.recorded(step)
-        return self.taught(step) if step % 2 else self.recorded(step // 2)
+        if step % RECORDED_EVERY:
+            return self.taught(step)
+        return self.recorded(step // RECORDED_EVERY)
 
     def taught(self, step: int) -> AcousticBatch:
         """A batch of the teacher's sentences."""
