@@ -220,7 +220,7 @@ def test_stopping_ends_the_work(page, monkeypatch):
 
     def utter(*arguments):
         calls.append(1)
-        time.sleep(0.05)
+        time.sleep(0.2)
         return plain(*arguments)
 
     monkeypatch.setattr(Voice, "utter", utter)
@@ -328,7 +328,7 @@ def test_recordings_become_a_voice_that_is_offered_and_speaks(studio, recordings
     studio.click("#consent")
     studio.click("#clone-start")
     studio.wait("!document.querySelector('#clone-progress').hidden")
-    studio.wait("document.querySelector('#clone-status').textContent.includes('is made')", 120)
+    studio.wait("document.querySelector('#clone-status').textContent.includes('is made')", 300)
     offered = studio.run("return document.querySelector('#clone-voice').download")
     chosen = studio.run("return document.querySelector('#voice').selectedOptions[0].text")
     studio.write("#text", "Hello.")
