@@ -43,7 +43,8 @@ Accent = Annotated[str, typer.Option(help="us or gb.")]
 System = Annotated[
     str | None,
     typer.Option(
-        help="What speaks: voice, a file; or cascade, the networks of --acoustic and --vocoder."
+        help="What speaks: voice, a file; cascade, the networks of --acoustic and --vocoder; or "
+        "tortoise, those of --networks, in the voice of --reference."
     ),
 ]
 SaidAcoustic = Annotated[
@@ -52,7 +53,42 @@ SaidAcoustic = Annotated[
 SaidVocoder = Annotated[
     Path | None, typer.Option("--vocoder", help="Weights of a trained vocoder.")
 ]
-
+Networks = Annotated[
+    Path | None, typer.Option(help="TorToise: folder of its networks, as train or import left it.")
+]
+Reference = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="TorToise: a folder of recordings of the voice, a file of latents, 'a&b' for a voice "
+        "between two, or random. Several count alike."
+    ),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(help="TorToise: ultra_fast, fast (the default), standard or high_quality."),
+]
+Candidates = Annotated[
+    int | None, typer.Option(help="TorToise: how many are drawn; the best is spoken.")
+]
+Steps = Annotated[int | None, typer.Option(help="TorToise: of the decoder's sampler.")]
+Guidance = Annotated[
+    float | None, typer.Option(help="TorToise: how far beyond the learned the decoder follows.")
+]
+Sampler = Annotated[
+    str | None, typer.Option(help="TorToise: solver (the default), ddim or ancestral.")
+]
+Numbers = Annotated[
+    str | None, typer.Option("--precision", help="TorToise: fp32 (the default) or bf16.")
+]
+SaveLatents = Annotated[
+    Path | None, typer.Option(help="TorToise: keep the voice in a .safetensors file.")
+]
+Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify", help="TorToise: have each sentence recognised, and try again where words fail."
+    ),
+]
 
 Checkpoint = Annotated[
     Path, typer.Argument(help="Weights of a trained acoustic model.", show_default=False)
@@ -99,6 +135,16 @@ def say(  # noqa: PLR0913 - a parameter is an option of the command
     system: System = None,
     acoustic: SaidAcoustic = None,
     vocoder: SaidVocoder = None,
+    networks: Networks = None,
+    reference: Reference = None,
+    preset: Preset = None,
+    candidates: Candidates = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    sampler: Sampler = None,
+    precision: Numbers = None,
+    save_latents: SaveLatents = None,
+    verify: Verify = False,
 ) -> None:
     """Say a text: write it to a file, to standard output, or play it."""
     from sori.app.texts import given_text
@@ -110,10 +156,22 @@ def say(  # noqa: PLR0913 - a parameter is an option of the command
     manner = Manner(speaker, speed, pitch, energy, seed)
 
     # What was given is sound: load the rest.
-    from sori.app.speaking import Order, Source, speak_order
+    from sori.app.speaking import Order, Source, Zeroshot, speak_order
 
     order = Order(words, phonemes, out, play, manner)
-    source = Source(voice, lexicon, threads, system, acoustic, vocoder)
+    tortoise = Zeroshot.given(
+        networks=networks,
+        reference=tuple(reference or ()),
+        preset=preset,
+        candidates=candidates,
+        steps=steps,
+        guidance=guidance,
+        sampler=sampler,
+        precision=precision,
+        save_latents=save_latents,
+        verify=verify,
+    )
+    source = Source(voice, lexicon, threads, system, acoustic, vocoder, tortoise)
     typer.echo(speak_order(order, source), err=True)
 
 

@@ -4,9 +4,9 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from sori.speak.voice import Voice, load
 
 DEFAULT_OUT = Path("speech.wav")
 STANDARD_OUTPUT = Path("-")
-SYSTEMS = ("voice", "cascade")
+SYSTEMS = ("voice", "cascade", "tortoise")
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,38 @@ class Order:
 
 
 @dataclass(frozen=True)
+class Zeroshot:
+    """Whom TorToise shall sound like, and how hard it shall try.
+
+    What is None is left to the preset.
+    """
+
+    networks: Path | None = None
+    reference: tuple[str, ...] = ()
+    preset: str | None = None
+    candidates: int | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    sampler: str | None = None
+    precision: str | None = None
+    save_latents: Path | None = None
+    verify: bool = False
+
+    @classmethod
+    def given(cls, **options: Any) -> "Zeroshot | None":
+        """What was given of it, or None."""
+        some = {f.name: options[f.name] for f in fields(cls) if options[f.name] != f.default}
+        return cls(**some) if some else None
+
+    def __str__(self) -> str:
+        """The first option that was given."""
+        names = (f.name for f in fields(self) if getattr(self, f.name) != f.default)
+        return "--" + next(names, "networks").replace("_", "-")
+
+
+@dataclass(frozen=True)
 class Source:
-    """What speaks: a voice's file, or an acoustic model and a vocoder (a cascade).
+    """What speaks: a voice's file, an acoustic model and a vocoder (a cascade), or TorToise.
 
     `system` says which, and may be left to what else is given.
     """
@@ -47,17 +77,26 @@ class Source:
     system: str | None = None
     acoustic: Path | None = None
     vocoder: Path | None = None
+    tortoise: Zeroshot | None = None
 
-    def open(self) -> Voice:
-        """Load it.
+    def open(self, seed: int = 0) -> Voice:
+        """Load it; `seed` draws the voice where that is random.
 
         Raises:
             SoriError: there is no such system, or a part of it is missing or unusable.
         """
         networks = self.acoustic is not None or self.vocoder is not None
-        system = self.system or ("cascade" if networks else "voice")
+        zeroshot = self.tortoise is not None
+        system = self.system or ("cascade" if networks else "tortoise" if zeroshot else "voice")
         if system not in SYSTEMS:
             raise SoriError(f"there is no system {system!r}; choose one of: {', '.join(SYSTEMS)}")
+        if zeroshot and system != "tortoise":
+            raise SoriError(f"{self.tortoise} belongs to TorToise; add --system tortoise")
+        if system == "tortoise":
+            with learning_half():
+                from sori.app.tortoise import tortoise_voice
+
+                return tortoise_voice(self.tortoise or Zeroshot(), seed, self.lexicon)
         if system == "cascade":
             with learning_half():
                 from sori.app.cascade import cascade_voice
@@ -90,7 +129,7 @@ def speak_order(order: Order, source: Source) -> str:
     out = order.out or (None if order.play else DEFAULT_OUT)
     if out is not None and out != STANDARD_OUTPUT:
         writable_format(out)  # a wrong name is told before a voice is loaded
-    speaker = source.open()
+    speaker = source.open(order.manner.seed)
     started = time.perf_counter()
     seconds = 0.0
     with contextlib.ExitStack() as stack:

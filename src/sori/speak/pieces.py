@@ -27,7 +27,9 @@ def has_sound(phonemes: str) -> bool:
     return not SOUNDS.isdisjoint(phonemes)
 
 
-def pieces(phonemes: str, pause_seconds: float, starts_stream: bool) -> Iterator[Piece]:
+def pieces(
+    phonemes: str, pause_seconds: float, starts_stream: bool, longest: int = LONGEST
+) -> Iterator[Piece]:
     """Cut a sentence where a speaker would breathe, and only where it is too long for one run.
 
     The first sentence of a stream is also cut at an early clause, if it has one, because the
@@ -39,8 +41,8 @@ def pieces(phonemes: str, pause_seconds: float, starts_stream: bool) -> Iterator
         if cut and has_sound(rest[cut:]):
             yield Piece(rest[:cut].strip(), clause_pause(rest[cut - 1]))
             rest = rest[cut:].strip()
-    while len(rest) > LONGEST:
-        cut = clause_end(rest, LONGEST // 3, LONGEST) or last_space(rest) or LONGEST
+    while len(rest) > longest:
+        cut = clause_end(rest, longest // 3, longest) or last_space(rest, longest) or longest
         head = rest[:cut].strip()
         if has_sound(head):
             yield Piece(head, clause_pause(head[-1]))
@@ -59,9 +61,9 @@ def clause_end(phonemes: str, shortest: int, longest: int) -> int:
     return ends[-1] if ends else 0
 
 
-def last_space(phonemes: str) -> int:
+def last_space(phonemes: str, longest: int) -> int:
     """Where the last word that fits ends, or 0."""
-    return phonemes.rfind(" ", 0, LONGEST) + 1
+    return phonemes.rfind(" ", 0, longest) + 1
 
 
 def clause_pause(last: str) -> float:

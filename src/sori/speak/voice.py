@@ -18,7 +18,7 @@ from sori.speak.catalogue import find
 from sori.speak.edges import rest_between, trim_edges
 from sori.speak.graph import Graph, Speaks
 from sori.speak.manner import PITCHES, SPEEDS, Manner
-from sori.speak.pieces import SOUNDS, pieces
+from sori.speak.pieces import LONGEST, SOUNDS, pieces
 from sori.speak.speakers import mix
 from sori.speak.utterance import Utterance, symbol_timings, word_labels, word_timings
 from sori.text.delivery import Delivery
@@ -44,15 +44,28 @@ class Voice:
         self.set_up(card, Graph(path, card, threads), lexicon)
 
     @classmethod
-    def of(cls, card: Card, graph: Speaks, path: Path, lexicon: Path | None = None) -> "Voice":
-        """A voice of anything else that speaks ids; `path` is where that lies."""
+    def of(
+        cls,
+        card: Card,
+        graph: Speaks,
+        path: Path,
+        lexicon: Path | None = None,
+        longest: int = LONGEST,
+    ) -> "Voice":
+        """A voice of anything else that speaks ids, `longest` of them in one run.
+
+        Args:
+            path: where that lies.
+        """
         voice = cls.__new__(cls)
         voice.path = path
         voice.set_up(card, graph, lexicon)
+        voice.longest = longest
         return voice
 
     def set_up(self, card: Card, graph: Speaks, lexicon: Path | None) -> None:
         self.card = card
+        self.longest = LONGEST
         self.graph = graph
         self.lexicon = lexicon
         self.id_of = {symbol: number for number, symbol in enumerate(card.symbols)}
@@ -190,7 +203,8 @@ class Voice:
             phonemes, strange = self.known(sentence.phonemes)
             unread = (*sentence.skipped, *strange)
             skipped += unread
-            cut = list(pieces(phonemes, sentence.pause_seconds, prompt and not begun))
+            starts = prompt and not begun
+            cut = list(pieces(phonemes, sentence.pause_seconds, starts, self.longest))
             labels = iter(word_labels(sentence.spoken, phonemes))
             if not cut:
                 # A break that nothing follows.

@@ -7,7 +7,7 @@ voice is read from a part of the same recording, and where durations are known o
 which symbol is being spoken.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from sori.core.errors import SoriError
 from sori.learn.contracts import Durations, Ids, Lengths, Mel, Scalar, Spec, Update
 from sori.learn.losses import masked_mean
-from sori.learn.mel import MelSpec, strict, to_unit
+from sori.learn.mel import LOWEST, MelSpec, strict, to_unit
 from sori.learn.nn.attention import FrameAttention, attend
 from sori.learn.nn.masks import as_bias, length_mask
 from sori.learn.nn.quantise import require_tokeniser
@@ -34,6 +34,8 @@ Logits = Float[Tensor, "B V"]
 Bias = Float[Tensor, "..."]
 STOP_TEXT = 0  # silence, which also ends every sentence
 FRAMES_PER_CODE = 4
+PUBLISHED_SILENCE = 83  # the code of silence of the published tokeniser
+CALM_CODES = 8  # more silence than this in a row is no pause: the network lost its way
 
 
 def paper_mel() -> MelSpec:
@@ -96,12 +98,14 @@ class Sampling:
         top_p: the likeliest codes that together have this probability may be drawn.
         repetition: logits of codes drawn before are divided by it, or multiplied where negative.
         limit: codes at most, about 21.5 a second at the published rate.
+        batch: candidates that are drawn together; it changes only how numbers round.
     """
 
     temperature: float = 0.8
     top_p: float = 0.8
     repetition: float = 2.0
     limit: int = 500
+    batch: int = 16
 
 
 class Drawn(NamedTuple):
@@ -202,7 +206,12 @@ def causal(size: int, like: Tensor) -> Float[Tensor, "L L"]:
 
 
 class TortoiseAR(nn.Module):
-    """A voice, the text between its start and stop, then codes; each predicted by all before it."""
+    """A voice, the text between its start and stop, then codes; each predicted by all before it.
+
+    `silence` is the code that the tokeniser has for it.
+    """
+
+    silence: Tensor
 
     def __init__(self, config: TortoiseARConfig):
         super().__init__()
@@ -220,6 +229,7 @@ class TortoiseAR(nn.Module):
         self.final_norm = nn.LayerNorm(width)
         self.text_head = nn.Linear(width, texts)
         self.code_head = nn.Linear(width, codes)
+        self.register_buffer("silence", torch.tensor(PUBLISHED_SILENCE))
         for table in (self.text_table, self.code_table, self.text_places, self.code_places):
             nn.init.normal_(table.weight, std=0.02)
 
@@ -306,11 +316,12 @@ class TortoiseAR(nn.Module):
         count: int,
         seed: int = 0,
         manner: Sampling | None = None,
-        batch: int = 16,
+        tell: Callable[[int, int], None] | None = None,
     ) -> Drawn:
-        """Draw candidates of one sentence, `batch` at a time.
+        """Draw candidates of one sentence; candidate i is a function of the seed and i.
 
-        Candidate i is a function of the seed and i; the batch changes only how numbers round.
+        Args:
+            tell: is told how many codes are drawn, and of how many at most.
         """
         manner = manner or Sampling()
         limit = min(manner.limit, self.config.code_limit)
@@ -319,8 +330,11 @@ class TortoiseAR(nn.Module):
         store = prefix.new_empty(len(self.blocks), 2, 1, heads, places, self.config.width // heads)
         cache = Cache(store)
         self.run(prefix, causal(places, prefix), cache)
-        noise = uniforms(seed, count, limit).to(ids.device)
-        parts = [self.sample_together(cache, part, manner) for part in noise.split(batch)]
+        noise = uniforms(seed, count, limit).to(ids.device).split(manner.batch)
+        parts = []
+        for number, part in enumerate(noise):
+            listen = partly(tell, number, len(noise)) if tell else None
+            parts.append(self.sample_together(cache, part, manner, listen))
         longest = max(part.codes.shape[1] for part in parts)
         codes = [
             F.pad(p.codes, (0, longest - p.codes.shape[1]), value=self.config.stop) for p in parts
@@ -330,7 +344,11 @@ class TortoiseAR(nn.Module):
         return Drawn(torch.cat(codes), lengths, torch.cat(latents), finished)
 
     def sample_together(
-        self, prefix: Cache, noise: Float[Tensor, "N K"], manner: Sampling
+        self,
+        prefix: Cache,
+        noise: Float[Tensor, "N K"],
+        manner: Sampling,
+        tell: Callable[[int, int], None] | None = None,
     ) -> Drawn:
         """Draw as many candidates as there are rows of noise; who stops leaves the batch."""
         count, limit = noise.shape
@@ -352,6 +370,8 @@ class TortoiseAR(nn.Module):
             codes[rows, place], latents[rows, place] = last, state
             going = last != self.config.stop
             lengths[rows[~going]] = place
+            if tell:
+                tell(place + 1, limit)
             if not going.any():
                 break
             if not going.all():
@@ -359,6 +379,24 @@ class TortoiseAR(nn.Module):
                 cache.keep(going)
         longest = int(lengths.max())
         return Drawn(codes[:, :longest], lengths, latents[:, :longest], lengths < limit)
+
+
+def partly(tell: Callable[[int, int], None], number: int, parts: int) -> Callable[[int, int], None]:
+    """Tell of one part of work as of a part of all."""
+    return lambda done, total: tell(number * total + done, parts * total)
+
+
+def calm_end(codes: Int[Tensor, " K"], silence: int) -> int:
+    """How many codes there are before a silence that is too long to be a pause.
+
+    Of that silence, `CALM_CODES` stay.
+    """
+    run = 0
+    for place, code in enumerate(codes.tolist()):
+        run = run + 1 if code == silence else 0
+        if run > CALM_CODES:
+            return place
+    return len(codes)
 
 
 def uniforms(seed: int, count: int, limit: int) -> Float[Tensor, "N K"]:
@@ -413,6 +451,8 @@ class TortoiseARTask(nn.Module):
         self.config = config
         self.model = TortoiseAR(config)
         self.tokeniser = tokeniser
+        nothing = torch.full((1, config.mel.bins, 64), LOWEST)
+        self.model.silence.fill_(tokeniser.encode(nothing)[0, 8])
 
     @property
     def players(self) -> dict[str, nn.Module]:

@@ -8,9 +8,10 @@ first; training cuts stretches of equal length out of sentences; in training the
 a part of the same recording; the bound takes the first step for a divergence like all others.
 """
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -223,13 +224,19 @@ class TortoiseDiffusion(nn.Module):
     def denoiser(self, condition: Frames, plan: Schedule, guidance: Guidance) -> Denoiser:
         """Says the noise as `diffusion.guided` does; told and not told in one batch."""
 
+        def ask(noised: Mel, times: Lengths, told: Frames) -> Prediction:
+            # What is sampled stays in full precision, whatever the weights are in.
+            said = self(noised.to(told.dtype), times, told)
+            assert said.spread is not None
+            return Prediction(said.noise.to(noised.dtype), said.spread.to(noised.dtype))
+
         def follow(noised: Mel, times: Lengths) -> Prediction:
-            return self(noised, times, condition)
+            return ask(noised, times, condition)
 
         both = torch.cat([condition, self.free.expand_as(condition)])
 
         def lead(noised: Mel, times: Lengths) -> Prediction:
-            said = self(noised.repeat(2, 1, 1), times.repeat(2), both)
+            said = ask(noised.repeat(2, 1, 1), times.repeat(2), both)
             told, alone = said.noise.chunk(2)
             index = int(torch.searchsorted(plan.times, times[:1].to(plan.times.device)))
             weight = guidance.at(index, len(plan.times))
@@ -243,23 +250,40 @@ class TortoiseDiffusion(nn.Module):
         self,
         condition: Frames,
         steps: int,
-        sampler: Literal["ancestral", "ddim", "solver"] = "solver",
+        sampler: str = "solver",
         guidance: Guidance | None = None,
         temperature: float = 1.0,
+        tell: Callable[[int, int], None] | None = None,
     ) -> Mel:
         """Draw log-mels; every call draws other noise.
 
         Args:
             temperature: of the noise that sampling starts from.
+            sampler: a name in `SAMPLERS`.
+            tell: is told how many steps are done, and of how many.
 
         Raises:
             ValueError: more steps than were learned.
         """
         plan = diffusion.respaced(self.plan, steps)
         shape = (condition.shape[0], self.config.mel.bins, condition.shape[2])
-        start = temperature * torch.randn(shape, device=condition.device, dtype=condition.dtype)
+        start = temperature * torch.randn(shape, device=condition.device)
         predict = self.denoiser(condition, plan, guidance or Guidance())
+        if tell:
+            predict = telling(predict, steps, tell)
         return from_unit(SAMPLERS[sampler](predict, plan, start, 1.0))
+
+
+def telling(predict: Denoiser, steps: int, tell: Callable[[int, int], None]) -> Denoiser:
+    """The same denoiser, which tells how often it was asked, and of how many times."""
+    asked = itertools.count(1)
+
+    def ask(noised: Mel, times: Lengths) -> Prediction:
+        said = predict(noised, times)
+        tell(next(asked), steps)
+        return said
+
+    return ask
 
 
 class TortoiseDiffusionTask(nn.Module):

@@ -175,7 +175,7 @@ def test_the_batch_changes_no_candidate_and_more_candidates_no_earlier_one(
 ):
     manner = Sampling(limit=30)
     together = model.sample(ids, voice, count=5, seed=7, manner=manner)
-    other = model.sample(ids, voice, count=7, seed=7, manner=manner, batch=batch)
+    other = model.sample(ids, voice, count=7, seed=7, manner=replace(manner, batch=batch))
 
     assert torch.equal(other.lengths[:5], together.lengths)
     longest = together.codes.shape[1]
