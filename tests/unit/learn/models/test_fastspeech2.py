@@ -8,7 +8,7 @@ from sori.learn.models.fastspeech2 import (
     FastSpeech2Task,
     Variance,
 )
-from sori.learn.models.fastspeech2_conv import Controls, ConvFastSpeech2
+from sori.learn.models.fastspeech2_conv import Controls, ConvFastSpeech2, Spoken, hurry
 from tests.batches import example_batch
 
 SPEC = registry.spec("fastspeech2")
@@ -135,6 +135,36 @@ def test_half_the_speed_takes_about_twice_as_long(conv):
 
     ratio = slow.mel.shape[2] / plain.mel.shape[2]
     assert 1.7 < ratio < 2.3
+
+
+@pytest.mark.parametrize("speed", [1.1, 2.0, 3.7])
+def test_all_speeds_shorten_as_they_say(conv, speed):
+    torch.nn.init.constant_(conv.duration_out.bias, 2.5)  # long enough for fine steps
+    ids, speaker = torch.randint(1, 20, (1, 40)), torch.ones(1, 1)
+
+    with torch.no_grad():
+        usual, quick = conv(ids, speaker, controls()), conv(ids, speaker, controls(speed=speed))
+
+    frames = usual.durations.sum().item()
+    assert quick.durations.sum().item() == pytest.approx(frames / speed, rel=0.15)
+    assert quick.mel.shape[2] == quick.f0.shape[1] == quick.durations.sum()
+
+
+def test_hurry_by_one_changes_nothing_and_by_two_joins_neighbours():
+    spoken = Spoken(
+        torch.tensor([[4, 4]]),
+        torch.tensor([[0.0, 0, 0, 100, 110, 120, 130, 140]]),
+        torch.arange(8.0).expand(1, 3, 8),
+    )
+
+    same, half = hurry(spoken, torch.tensor([1.0])), hurry(spoken, torch.tensor([2.0]))
+
+    for kept, given in zip(same, spoken, strict=True):
+        assert torch.equal(kept, given)
+    assert half.durations.tolist() == [[2, 2]]
+    assert half.mel[0, 0].tolist() == [0.5, 2.5, 4.5, 6.5]
+    # Half voiced counts as voiced and holds the pitch that is there.
+    assert half.f0.tolist() == [[0.0, 100.0, 115.0, 135.0]]
 
 
 def test_pitch_is_multiplied_and_durations_stay(conv):
