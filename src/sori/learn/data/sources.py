@@ -13,6 +13,7 @@ from sori.learn.data.cache import Cache, prepare
 from sori.learn.data.corpora import read_corpus
 from sori.learn.data.lexicon import Words, read_words
 from sori.learn.data.pictures import Pictures, pictures_of
+from sori.learn.data.texts import Texts, phonemised
 from sori.learn.mel import MelSpec
 
 
@@ -70,6 +71,8 @@ def make_source(spec: Spec, recipe: Any, places: Any) -> Source:
         return word_source(spec, recipe, config)
     if hasattr(config, "colours"):
         return picture_source(spec, recipe, config, places)
+    if hasattr(config, "mask_share"):
+        return text_source(spec, recipe, config, places)
     caches = open_caches(places.corpora, places.cache, recipe.data, config.mel)
     if not caches:
         raise SoriError("data.corpora is empty; name a folder of the corpora folder")
@@ -89,6 +92,20 @@ def word_source(spec: Spec, recipe: Any, config: Any) -> Source:
     held_out = Words(words, spec.batch, config, size, held_out=True)
     notes = {"corpora": ["lexicon"], "words": len(training.words)}
     return Source(training, held_out, notes)
+
+
+def text_source(spec: Spec, recipe: Any, config: Any, places: Any) -> Source:
+    """Sentences of corpora as phonemes alone."""
+    sentences = [
+        sentence
+        for name in recipe.data.corpora
+        for sentence in phonemised(places.corpora / name, places.cache / name)
+    ]
+    training, held_out = (
+        Texts(sentences, spec.batch, config, recipe.data.batch, part) for part in (False, True)
+    )
+    words = sum(sentence.count(" ") + 1 for sentence in training.sentences)
+    return Source(training, held_out, {"corpora": list(recipe.data.corpora), "words": words})
 
 
 def picture_source(spec: Spec, recipe: Any, config: Any, places: Any) -> Source:
