@@ -1,6 +1,7 @@
 """What learns: a task with its optimizers and averages, and the files they are kept in."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from torch import nn
+from torch import Tensor, nn
 
 from sori.core.errors import SoriError
 from sori.learn import registry
@@ -46,18 +47,40 @@ def load_start(network: nn.Module, recipe: Recipe) -> None:
     """Begin from the weights that the recipe names, if it names any.
 
     Raises:
-        SoriError: the file is unreadable, or of another network.
+        SoriError: a file is unreadable, or of another network, or there is no such part.
     """
     if not recipe.start:
+        return
+    if isinstance(recipe.start, dict):
+        for part, path in recipe.start.items():
+            load_part(network, part, path)
         return
     saved = load_model(Path(recipe.start))
     if saved.name != recipe.model:
         raise SoriError(f"start: {recipe.start} is of {saved.name}, not of {recipe.model}")
+    fit(network, saved.weights, f"start: {recipe.start}")
+
+
+def load_part(network: nn.Module, name: str, path: str) -> None:
+    """Begin one part of a network from the part of that name in a checkpoint."""
+    part = dict(network.named_children()).get(name)
+    if part is None:
+        raise SoriError(f"start: the network has no part {name!r}")
+    prefix = f"{name}."
+    weights = {
+        key.removeprefix(prefix): weight
+        for key, weight in load_model(Path(path)).weights.items()
+        if key.startswith(prefix)
+    }
+    fit(part, weights, f"start.{name}: {path}")
+
+
+def fit(network: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
     try:
-        network.load_state_dict(saved.weights)
+        network.load_state_dict(weights)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
-        raise SoriError(f"start: {recipe.start} does not fit the config: {reason}") from error
+        raise SoriError(f"{source} does not fit the config: {reason}") from error
 
 
 class Moved(NamedTuple):

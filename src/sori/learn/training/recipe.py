@@ -74,7 +74,8 @@ class Recipe:
 
     Args:
         frozen: trained models that the task takes, by argument name: paths of checkpoints.
-        start: a checkpoint of the same model to start from.
+        start: a checkpoint of the same model to start from; or checkpoints of any models by the
+            name of the part that starts from the part of that name in it.
     """
 
     model: str
@@ -82,7 +83,7 @@ class Recipe:
     training: TrainingRecipe
     config: dict[str, Any] = field(default_factory=dict)
     frozen: dict[str, str] = field(default_factory=dict)
-    start: str | None = None
+    start: str | dict[str, str] | None = None
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -164,6 +164,30 @@ def test_weights_to_start_from_are_taken(places, tmp_path):
     torch.testing.assert_close(taken, given, rtol=0, atol=1e-6)
 
 
+def test_one_part_of_a_network_can_start_from_another_network(places, tmp_path):
+    first = train(write_recipe(tmp_path, 2), places)
+    given = load_model(first).weights
+    part = next(iter(given)).split(".")[0]
+    second = Places(places.corpora, places.cache, tmp_path / "second")
+    text = RECIPE.replace("warmup = 2", "rate = 1e-12\nseed = 7") + f'[start]\n{part} = "{first}"\n'
+
+    path = train(write_recipe(tmp_path, 1, text, "second"), second)
+
+    for name, weight in load_model(path).weights.items():
+        is_near = torch.allclose(weight, given[name], rtol=0, atol=1e-6)
+        if name.startswith(f"{part}."):
+            assert is_near, name
+        elif weight.ndim > 1:
+            assert not is_near, name
+
+
+def test_a_part_that_the_network_lacks_cannot_be_started(places, tmp_path):
+    text = RECIPE + '[start]\nwings = "x.safetensors"\n'
+
+    with pytest.raises(SoriError, match="start: the network has no part 'wings'"):
+        train(write_recipe(tmp_path, 1, text), places)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
