@@ -4,11 +4,12 @@ Source: Tan et al. 2022, "NaturalSpeech", arXiv:2205.04421. Sizes and weights of
 paper leaves open are those of its open implementations.
 Deviations: the phonemes' blocks end in a convolution of kernel 1, as those of our FastSpeech 2; the
 decoder begins with 512 channels, with which the weights come to about the 28.7 million that the
-paper states; labels of durations come from a monotonic search instead of a trained aligner; and
-there is no mixed-phoneme pre-training yet.
+paper states; labels of durations come from a monotonic search or from the corpus; `mixed_phoneme`
+has fewer sup-phonemes; and the memory's projections start as identity, so that at first a frame
+becomes the rows that are like it.
 
-With `differentiable_durator`, `bidirectional` and `memory` off and `e2e_weight` 0 it is VITS (Kim
-et al. 2021, arXiv:2106.06103) with a deterministic duration predictor.
+With `sup_phonemes`, `differentiable_durator`, `bidirectional` and `memory` off and `e2e_weight` 0
+it is VITS (Kim et al. 2021, arXiv:2106.06103) with a deterministic duration predictor.
 """
 
 from collections.abc import Iterator
@@ -45,10 +46,11 @@ from sori.learn.nn.critics import CriticPair, PeriodCritics, ScaleCritics
 from sori.learn.nn.distributions import divergence_matrix, sampled_divergence
 from sori.learn.nn.durator import DurationPredictor, LearnedUpsampling, frame_counts
 from sori.learn.nn.flows import Chain, ShiftCoupling
-from sori.learn.nn.masks import as_weight, length_mask
+from sori.learn.nn.inverse import OVERLAP, InverseTransform
+from sori.learn.nn.masks import length_mask
 from sori.learn.nn.memory import MemoryBank
+from sori.learn.nn.phonemes import PhonemeReader
 from sori.learn.nn.soft_dtw import Warping, soft_dtw
-from sori.learn.nn.transformer import FFTBlock, Positions
 from sori.learn.nn.upsampling import upsampling_stages
 from sori.learn.nn.wavenet import GatedStack, StackSize
 from sori.text.phonemes import SYMBOLS
@@ -72,10 +74,15 @@ class NaturalSpeechConfig:
     """Defaults are the paper's values.
 
     Args:
+        sup_phonemes: how many merges the phoneme encoder knows, 0 for none. Recipes start it from a
+            trained `mixed_phoneme`.
         differentiable_durator: whether frames come from learned upsampling; else from repeating.
         bidirectional: whether the prior is also drawn towards the posterior through the flow.
         memory: whether the decoder hears the bank instead of the latent itself.
-        warmup_steps: in which durations are those of the monotonic search, and the bank waits.
+        inverse_fft: 0, or the size of an inverse transform that ends the decoder in place of
+            convolutions; the strides then lead to its frames.
+        searches: whether labels of durations come from the monotonic search; else from the corpus.
+        warmup_steps: in which durations are labelled ones, and the bank waits.
         tuning_from: step from which critics also judge what is made from text alone.
         forward_weight, e2e_weight, duration_weight, mel_weight, feature_weight: beside the backward
             divergence, whose weight is 1.
@@ -83,6 +90,7 @@ class NaturalSpeechConfig:
 
     mel: MelSpec = field(default_factory=paper_mel)
     symbols: str = SYMBOLS
+    sup_phonemes: int = 4096
     differentiable_durator: bool = True
     bidirectional: bool = True
     memory: bool = True
@@ -102,12 +110,14 @@ class NaturalSpeechConfig:
     strides: tuple[int, ...] = (8, 8, 2, 2)
     kernels: tuple[int, ...] = (3, 7, 11)
     dilations: tuple[int, ...] = (1, 3, 5)
+    inverse_fft: int = 0
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
     period_widths: tuple[int, ...] = (32, 128, 512, 1024, 1024)
     critics: int = 1
     critic_width: int = 16
     critic_limit: int = 1024
     crop_frames: int = 32
+    searches: bool = True
     warmup_steps: int = 117_000  # 1,000 of the paper's epochs
     tuning_from: int = 1_520_000  # the last 2,000 of 15,000
     gamma: float = 0.01
@@ -120,7 +130,7 @@ class NaturalSpeechConfig:
     feature_weight: float = 2.0
 
     def __post_init__(self) -> None:
-        require_product(self.strides, self.mel)
+        require_product((*self.strides, max(self.inverse_fft // OVERLAP, 1)), self.mel)
         if self.couplings % 2 or self.width % 2:
             raise ValueError(
                 f"couplings {self.couplings} and width {self.width} must be even: halves take turns"
@@ -133,6 +143,7 @@ class NaturalSpeechBatch:
     ids_len: Lengths
     wave: Wave
     mel_len: Lengths
+    durations: Durations
 
 
 class Gaussian(NamedTuple):
@@ -146,9 +157,12 @@ class Gaussian(NamedTuple):
     def keep(self) -> Keep:
         return self.mask[:, None].float()
 
-    def sample(self, temperature: float = 1.0) -> Frames:
-        noise = temperature * torch.randn_like(self.mean)
-        return (self.mean + noise * self.log_scale.exp()) * self.keep
+    def sample(self, temperature: float = 1.0, noise: Frames | None = None) -> Frames:
+        """Draw frames; `noise` takes the place of chance, and may be longer."""
+        if noise is None:
+            noise = torch.randn_like(self.mean)
+        drawn = self.mean + temperature * noise[:, :, : self.mean.shape[2]] * self.log_scale.exp()
+        return drawn * self.keep
 
 
 class Spoken(NamedTuple):
@@ -184,7 +198,8 @@ def shift_coupling(config: NaturalSpeechConfig) -> ShiftCoupling:
 class Decoder(nn.Module):
     """Makes a wave of latent frames.
 
-    Source: Kong et al. 2020, "HiFi-GAN", section 2.2, arXiv:2010.05646.
+    Source: Kong et al. 2020, "HiFi-GAN", section 2.2, arXiv:2010.05646; where an inverse transform
+    makes the samples, Kaneko et al. 2022, "iSTFTNet", arXiv:2203.02395.
     """
 
     def __init__(self, config: NaturalSpeechConfig):
@@ -192,11 +207,13 @@ class Decoder(nn.Module):
         first, last = config.decoder_width, config.decoder_width >> len(config.strides)
         self.enter = weight_norm(nn.Conv1d(config.width, first, 7, padding=3))
         self.stages = upsampling_stages(first, config.strides, config.kernels, config.dilations)
-        self.leave = weight_norm(nn.Conv1d(last, 1, 7, padding=3, bias=False))
+        self.inverse = InverseTransform(config.inverse_fft) if config.inverse_fft else None
+        outputs = self.inverse.channels if self.inverse else 1
+        self.leave = weight_norm(nn.Conv1d(last, outputs, 7, padding=3, bias=False))
 
     def forward(self, z: Frames) -> Wave:
-        x = self.stages(self.enter(z))
-        return torch.tanh(self.leave(F.leaky_relu(x, LAST_SLOPE)))[:, 0]
+        x = self.leave(F.leaky_relu(self.stages(self.enter(z)), LAST_SLOPE))
+        return torch.tanh(x)[:, 0] if self.inverse is None else self.inverse(x)
 
 
 class NaturalSpeech(nn.Module):
@@ -207,12 +224,7 @@ class NaturalSpeech(nn.Module):
         self.config = config
         self.mel_spec = config.mel
         width = config.width
-        self.embed = nn.Embedding(len(config.symbols), width)
-        self.positions = Positions(width)
-        self.encoder = nn.ModuleList([
-            FFTBlock(width, config.heads, config.filter_width, config.filter_kernel, config.dropout)
-            for _ in range(config.encoder_blocks)
-        ])
+        self.reader = PhonemeReader(config)
         self.duration = DurationPredictor(width)
         self.upsample = LearnedUpsampling(width) if config.differentiable_durator else None
         self.prior = nn.Linear(width, 2 * width)
@@ -226,10 +238,7 @@ class NaturalSpeech(nn.Module):
 
     def encode(self, ids: Ids, mask: Bool[Tensor, "B N"]) -> Steps:
         """What every phoneme means in its sentence."""
-        x = (self.embed(ids) + self.positions(ids.shape[1])) * as_weight(mask)
-        for block in self.encoder:
-            x = block(x, mask)
-        return x
+        return self.reader(ids, self.reader.cut(ids), mask)
 
     def listen(self, spectrum: Float[Tensor, "B K T"], mask: Mask) -> Gaussian:
         """The posterior of the latent frames of a recording, q(z | x)."""
@@ -249,7 +258,7 @@ class NaturalSpeech(nn.Module):
             laid = expand(text, whole)
             return self.gaussian(laid, length_mask(whole.sum(dim=1), laid.shape[1]))
         counts = frame_counts(durations)
-        laid = self.upsample(text, durations, mask, int(counts.max())).frames
+        laid = self.upsample(text, durations, mask, counts.max()).frames
         return self.gaussian(laid, length_mask(counts, laid.shape[1]))
 
     def gaussian(self, laid: Float[Tensor, "B T D"], mask: Mask) -> Gaussian:
@@ -270,11 +279,21 @@ class NaturalSpeech(nn.Module):
             temperature: scale of the prior's noise; less is steadier, and 0 is always the same.
         """
         mask = torch.ones_like(ids, dtype=torch.bool)
-        text = self.encode(ids, mask)
+        return self.speak(self.encode(ids, mask), mask, speed, temperature)
+
+    def speak(
+        self,
+        text: Steps,
+        mask: Bool[Tensor, "B N"],
+        speed: float | Float[Tensor, " 1"] = 1.0,
+        temperature: float = 0.667,
+        noise: Frames | None = None,
+    ) -> Spoken:
+        """Speak what the reader read; `noise` takes the place of chance, and may be longer."""
         durations = self.duration(text, mask) / speed
         prior = self.lay(text, durations, mask)
-        z = self.flow.inverse(prior.sample(temperature), prior.keep)
-        return Spoken(durations, self.decode(z))
+        drawn = prior.sample(temperature, noise)
+        return Spoken(durations, self.decode(self.flow.inverse(drawn, prior.keep)))
 
 
 def whole_durations(durations: Lasting) -> Durations:
@@ -406,7 +425,7 @@ class NaturalSpeechTask(nn.Module):
         if learns_durations and self.is_warm:
             durations = guessed
         else:
-            durations = align(moved, posterior, model.of_tokens(text, text_mask)).float()
+            durations = self.label(batch, text, moved, posterior)
             error = (guessed.log1p() - durations.log1p()).square()
             duration = masked_mean(error, text_mask)
         prior = model.lay(text, durations, text_mask)
@@ -417,6 +436,15 @@ class NaturalSpeechTask(nn.Module):
             if self.config.bidirectional:
                 divergences["forward_kl"] = self.divergence(back, prior, posterior)
         return Paths(posterior, prior, latent, back, divergences, duration)
+
+    def label(
+        self, batch: NaturalSpeechBatch, text: Steps, z: Frames, posterior: Gaussian
+    ) -> Lasting:
+        """Durations that the recording has, by search or from the corpus."""
+        if not self.config.searches:
+            return batch.durations.float()
+        text_mask = length_mask(batch.ids_len, batch.ids.shape[1])
+        return align(z, posterior, self.model.of_tokens(text, text_mask)).float()
 
     def crop(self, z: Frames, lengths: Lengths) -> tuple[Float[Tensor, "B C T_crop"], Lengths]:
         """A crop of every item, and where it starts."""
@@ -486,6 +514,7 @@ SPEC = Spec(
     batch=NaturalSpeechBatch,
     tiny=NaturalSpeechConfig(
         mel=MelSpec(8000, 512, 512, 64, 40, 0.0, 4000.0),
+        sup_phonemes=64,
         width=16,
         encoder_blocks=1,
         filter_width=32,

@@ -88,7 +88,8 @@ class LearnedUpsampling(nn.Module):
     several heads, Tan et al. 2022, "NaturalSpeech", "Differentiable durator", arXiv:2205.04421.
     Deviation: t is the middle of a frame, so that tokens see a frame alike from both sides; and W
     starts as a soft window between both ends of its token, without which the first gradients reach
-    every token alike.
+    every token alike; and the projections start as identity, so that it starts as a soft repeating
+    of tokens.
 
     Args (of the constructor):
         heads: mixtures of tokens; contents: numbers that a frame hears of its place in a token.
@@ -104,17 +105,23 @@ class LearnedUpsampling(nn.Module):
         self.join_contents = nn.Linear(heads * contents, width, bias=False)
         # A frame far inside a long token hears large numbers of its place.
         self.norm = nn.LayerNorm(width)
-        self.start_as_window()
+        self.start_as_repeating()
 
     @torch.no_grad()
-    def start_as_window(self) -> None:
-        """Let two hidden units push a token away from frames outside its ends."""
+    def start_as_repeating(self) -> None:
+        """Let two hidden units push a token away from frames outside its ends; pass on the rest."""
+        heads = self.join.in_features // self.join.out_features
+        nn.init.eye_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+        self.join.weight.copy_(torch.eye(self.join.out_features).repeat(1, heads) / heads)
+        nn.init.zeros_(self.join.bias)
+        nn.init.zeros_(self.join_contents.weight)
         self.weigh.places.weight[:2] = -SHARPNESS * torch.eye(2)
         self.weigh.places.bias[:2] = 0.0
         self.weigh.leave.weight[:, :2] = -SHARPNESS
 
     def forward(
-        self, tokens: Tokens, durations: Lasting, mask: TokenMask, frames: int
+        self, tokens: Tokens, durations: Lasting, mask: TokenMask, frames: int | Int[Tensor, ""]
     ) -> Upsampled:
         """Lay the tokens of every item out over `frames` frames."""
         values = self.project(tokens) * as_weight(mask)
@@ -136,7 +143,7 @@ class LearnedUpsampling(nn.Module):
         return self.norm(self.join(values.repeat(1, 1, self.join.in_features // values.shape[2])))
 
     @staticmethod
-    def places(durations: Lasting, frames: int) -> Float[Tensor, "B T N 2"]:
+    def places(durations: Lasting, frames: int | Int[Tensor, ""]) -> Float[Tensor, "B T N 2"]:
         """S and E of every frame and token, in frames."""
         ends = durations.cumsum(dim=1)
         middles = torch.arange(frames, device=durations.device)[:, None] + 0.5

@@ -18,6 +18,8 @@ class MemoryBank(nn.Module):
     Until it is started from what it is to stand in for, `is_set` is false: its rows mean nothing.
 
     Source: Tan et al. 2022, "NaturalSpeech", "VAE with memory", arXiv:2205.04421.
+    Deviation: all four projections start as identity, so that a bank of what frames were like gives
+    every frame back from rows that are like it.
     """
 
     is_set: Tensor
@@ -32,6 +34,9 @@ class MemoryBank(nn.Module):
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
         self.leave = nn.Linear(width, width)
+        for layer in (self.query, self.key, self.value, self.leave):
+            nn.init.eye_(layer.weight)
+            nn.init.zeros_(layer.bias)
         self.register_buffer("is_set", torch.tensor(False))
 
     def forward(self, z: Frames) -> Frames:
