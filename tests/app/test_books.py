@@ -4,7 +4,8 @@ import zipfile
 
 import pytest
 
-from sori.app.books import Chapter, read_book
+from sori.app.books import MOST_TITLE, Chapter, read_book, read_tags
+from sori.audio.mp4 import Tags
 from sori.core.errors import SoriError
 
 EXPECTED = [
@@ -123,3 +124,37 @@ def test_what_is_no_book_is_told(somewhere, name, data, expected):
 
     with pytest.raises(SoriError, match=expected):
         read_book(somewhere / name)
+
+
+DC = 'xmlns:dc="http://purl.org/dc/elements/1.1/"'
+ABOUT = (
+    f"<metadata {DC}>{{}}<dc:title> The\n Book </dc:title><dc:creator>Ann</dc:creator></metadata>"
+)
+AUTHORS = f"<metadata {DC}><dc:creator>Ann</dc:creator><dc:creator>Ben</dc:creator></metadata>"
+NEW = '<manifest><item id="c" properties="x cover-image" href="c%20d.png"/></manifest>'
+OLD = '<manifest><item id="c" href="c d.png"/></manifest>'
+META = '<meta name="cover" content="c"/>'
+
+
+@pytest.mark.parametrize(
+    ("package", "tags"),
+    [
+        (ABOUT.format("") + NEW, Tags("The Book", "Ann", b"picture")),
+        (ABOUT.format(META) + OLD, Tags("The Book", "Ann", b"picture")),
+        (ABOUT.format("") + OLD, Tags("The Book", "Ann")),
+        (ABOUT.format("") + NEW.replace("c%20d", "gone"), Tags("The Book", "Ann")),
+        (ABOUT.format("") + NEW.replace("c%20d", "../../../etc/passwd"), Tags("The Book", "Ann")),
+        (AUTHORS, Tags("a", "Ann, Ben")),
+        (f"<metadata {DC}><dc:title>{'x' * 999}</dc:title></metadata>", Tags("x" * MOST_TITLE)),
+        ("", Tags("a")),
+    ],
+)
+def test_an_epub_says_what_it_is(somewhere, package, tags):
+    parts = {"in/a.opf": f"<package>{package}</package>", "in/c d.png": "picture"}
+    write_epub(somewhere / "a.epub", **parts)
+
+    assert read_tags(somewhere / "a.epub") == tags
+
+
+def test_other_books_are_called_as_their_files(somewhere):
+    assert read_tags(somewhere / "my book.md") == Tags("my book")

@@ -7,9 +7,15 @@ import sys
 import time
 
 import numpy as np
+import onnx
 import pytest
 
+from sori.app.books import read_tags
+from sori.audio import aac
 from sori.audio.files import read
+from sori.audio.watermark import detect
+from sori.speak.card import KEY
+from sori.speak.catalogue import PACKAGED
 from sori.speak.voice import Voice, load
 
 BOOK = """# One
@@ -249,3 +255,50 @@ def test_a_wrong_option_is_one_line(sori, book, somewhere, words, expected):
     assert result.status == 2
     (line,) = result.err.splitlines()
     assert expected in line
+
+
+@pytest.fixture(scope="module")
+def cloned(tmp_path_factory):
+    """The packaged voice, as if it had been cloned: its card asks for the mark."""
+    model = onnx.load(next(PACKAGED.glob("*.onnx")))
+    for prop in model.metadata_props:
+        if prop.key == KEY:
+            prop.value = json.dumps(json.loads(prop.value) | {"watermark": True})
+    path = tmp_path_factory.mktemp("cloned") / "cloned.onnx"
+    onnx.save(model, path)
+    return path
+
+
+NO_FFMPEG = pytest.mark.skipif(not aac.is_at_hand(), reason="no ffmpeg is on this machine")
+
+
+@pytest.mark.parametrize("suffix", ["flac", pytest.param("m4b", marks=NO_FFMPEG)])
+def test_one_mark_runs_through_a_book_of_a_cloned_voice(sori, somewhere, cloned, suffix):
+    text = "The birch canoe slid on the smooth planks. It was late. Who is there? Nobody came."
+    (somewhere / "a.txt").write_text(text)
+
+    sori("read", "a.txt", "--voice", cloned, "--format", suffix, "--jobs", "1")
+
+    made = next((somewhere / "a").glob(f"*.{suffix}"))
+    if suffix == "m4b":
+        sound = somewhere / "a.wav"
+        subprocess.run(["ffmpeg", "-v", "error", "-i", made, sound], check=True)
+        made = sound
+    else:
+        whole = load(cloned, threads=1).say(text).samples
+        np.testing.assert_allclose(read(made).samples, whole, atol=2e-4)
+    assert detect(read(made)).strength > 8  # short pieces with a mark each reach 6
+
+
+def test_a_book_gets_a_new_file_when_its_cover_changes(sori, somewhere, monkeypatch):
+    (somewhere / "a.txt").write_text("It was late.")
+    options = ("read", "a.txt", "--voice", "tiny", "--format", "m4b", "--jobs", "1")
+    sori(*options)
+    before = (somewhere / "a" / "a.m4b").read_bytes()
+    tags = read_tags(somewhere / "a.txt")._replace(author="Ann")
+    monkeypatch.setattr("sori.app.books.read_tags", lambda path: tags)
+
+    sori(*options)
+
+    assert b"Ann" not in before
+    assert b"Ann" in (somewhere / "a" / "a.m4b").read_bytes()

@@ -1,5 +1,6 @@
 """Books: chapters and paragraphs out of txt, Markdown, HTML, EPUB, SRT and SSML files."""
 
+import contextlib
 import re
 import zipfile
 from collections.abc import Iterator
@@ -11,12 +12,14 @@ from xml.etree import ElementTree
 
 from sori.app.markup import Block, html_blocks, markdown_blocks, ssml_blocks
 from sori.app.texts import decode, read_bytes
+from sori.audio.mp4 import Tags
 from sori.core.errors import SoriError
 from sori.text.ssml import is_ssml
 
 SUFFIXES = (".txt", ".md", ".html", ".htm", ".xhtml", ".epub", ".srt", ".ssml")
 # A part of an EPUB that unpacks to more than a very long book is made to fill memory.
 MOST_PART_BYTES, MOST_PARTS = 32 * 2**20, 5000
+MOST_TITLE = 500  # characters of a title or an author that players are told
 HEADING = re.compile(
     r"(?:chapter|part|book|prologue|epilogue|introduction|preface)\b[^\n]{0,60}", re.I
 )
@@ -47,6 +50,18 @@ def read_book(path: Path) -> list[Chapter]:
     if not chapters:
         raise SoriError(f"{path} holds no text")
     return chapters
+
+
+def read_tags(path: Path) -> Tags:
+    """What a book says of itself; where it says nothing, its title is the name of the file.
+
+    Raises:
+        SoriError: it is an EPUB that cannot be read.
+    """
+    if path.suffix.lower() != ".epub":
+        return Tags(path.stem)
+    with opened(path) as book:
+        return epub_tags(book, path)
 
 
 def text_blocks(path: Path, suffix: str) -> Iterator[Block]:
@@ -111,26 +126,74 @@ def epub_blocks(path: Path) -> Iterator[Block]:
 
     Source: W3C, "EPUB 3.3", sections on the container and the package document.
     """
+    with opened(path) as book:
+        for name in spine(book, path):
+            yield from html_blocks(decode(part(book, name, path), f"{name} in {path}"))
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """An EPUB to read from.
+
+    Raises:
+        SoriError: it cannot be read, here or in the block.
+    """
     try:
         with zipfile.ZipFile(path) as book:
-            for name in spine(book, path):
-                yield from html_blocks(decode(part(book, name, path), f"{name} in {path}"))
+            yield book
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise SoriError(f"{path} is not a whole EPUB file: {error}") from error
     except OSError as error:
         raise SoriError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def spine(book: zipfile.ZipFile, path: Path) -> list[str]:
-    """Names of the parts in reading order."""
+def package(book: zipfile.ZipFile, path: Path) -> tuple[ElementTree.Element, str]:
+    """The package document of an EPUB, and the folder that its addresses begin in."""
     container = parse(part(book, CONTAINER, path), path)
     rootfile = container.find(".//{*}rootfile")
-    package_name = "" if rootfile is None else rootfile.get("full-path", "")
-    package = parse(part(book, package_name, path), path)
-    files = {item.get("id"): item.get("href", "") for item in package.iterfind(".//{*}item")}
-    names = [files.get(item.get("idref"), "") for item in package.iterfind(".//{*}itemref")]
-    folder = dirname(package_name)
-    return [normpath(join(folder, unquote(name))) for name in names[:MOST_PARTS] if name]
+    name = "" if rootfile is None else rootfile.get("full-path", "")
+    return parse(part(book, name, path), path), dirname(name)
+
+
+def spine(book: zipfile.ZipFile, path: Path) -> list[str]:
+    """Names of the parts in reading order."""
+    document, folder = package(book, path)
+    files = {item.get("id"): item.get("href", "") for item in document.iterfind(".//{*}item")}
+    names = [files.get(item.get("idref"), "") for item in document.iterfind(".//{*}itemref")]
+    return [inside(folder, name) for name in names[:MOST_PARTS] if name]
+
+
+def inside(folder: str, address: str) -> str:
+    """The name in the archive of what a package document names."""
+    return normpath(join(folder, unquote(address)))
+
+
+def epub_tags(book: zipfile.ZipFile, path: Path) -> Tags:
+    """Title, authors and cover of an EPUB; a cover that is not there is none."""
+    document, folder = package(book, path)
+
+    def said(name: str) -> list[str]:
+        texts = (" ".join("".join(each.itertext()).split()) for each in document.iterfind(name))
+        return [text for text in texts if text]
+
+    title = next(iter(said(".//{http://purl.org/dc/elements/1.1/}title")), path.stem)
+    author = ", ".join(said(".//{http://purl.org/dc/elements/1.1/}creator"))
+    cover = b""
+    if address := cover_address(document):
+        with contextlib.suppress(SoriError):
+            cover = part(book, inside(folder, address), path)
+    return Tags(title[:MOST_TITLE], author[:MOST_TITLE], cover)
+
+
+def cover_address(document: ElementTree.Element) -> str:
+    """Where the cover lies, as EPUB 3 says it, or EPUB 2; empty where nothing does."""
+    items = list(document.iterfind(".//{*}item"))
+    named = document.find(".//{*}meta[@name='cover']")
+    old = None if named is None else named.get("content")
+    for item in items:
+        if "cover-image" in item.get("properties", "").split():
+            return item.get("href", "")
+    return next((item.get("href", "") for item in items if old and item.get("id") == old), "")
 
 
 def part(book: zipfile.ZipFile, name: str, path: Path) -> bytes:

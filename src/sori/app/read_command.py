@@ -48,7 +48,7 @@ def read(  # noqa: PLR0913 - a parameter is an option of the command
     threads: Threads = 1,
 ) -> None:
     """Read a book aloud: a file for each chapter, with captions; the same command resumes."""
-    from sori.app.books import read_book
+    from sori.app.books import read_book, read_tags
     from sori.app.reading import Order, Reading
     from sori.app.takes import Booth
     from sori.core.engines import choose
@@ -64,7 +64,8 @@ def read(  # noqa: PLR0913 - a parameter is an option of the command
     if folder.exists() and not folder.is_dir():
         raise SoriError(f"{folder} is a file; name a folder with --out")
     booth = Booth(find(voice), lexicon, manner, threads)
-    reading = Reading(booth, Order(folder, suffix, book.stem, one_file or suffix == ".m4b"))
+    order = Order(folder, suffix, book.stem, one_file or suffix == ".m4b", read_tags(book))
+    reading = Reading(booth, order)
     with (
         contextlib.closing(reading.run(chapters, workers)) as steps,
         needing("scale", "--engine ray"),

@@ -22,7 +22,9 @@ from sori.app.books import Chapter
 from sori.app.captions import Cue, Word, srt, vtt
 from sori.app.takes import Booth, Take, record, skipped_in, unpacked
 from sori.audio.files import FORMATS, AudioWriter
-from sori.audio.mp4 import M4bWriter
+from sori.audio.level import soft_limit
+from sori.audio.mp4 import M4bWriter, Tags
+from sori.audio.watermark import mark
 from sori.core.engines import Engine
 from sori.core.errors import SoriError
 from sori.core.files import make_folder, write_bytes
@@ -63,12 +65,25 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True)
 class Order:
-    """Where a book goes, in which format, and whether its chapters share one file."""
+    """Where a book goes, in which format, and whether its chapters share one file.
+
+    Args:
+        name: of that file.
+        tags: what an m4b file says of the book.
+    """
 
     folder: Path
     suffix: str
-    title: str
+    name: str
     one_file: bool = False
+    tags: Tags = Tags("")
+
+    def identity(self) -> str:
+        """What a file says besides its chapters."""
+        if self.suffix != BOOK:
+            return ""
+        cover = hashlib.sha256(self.tags.cover).hexdigest()
+        return f"\n{self.tags.title}\n{self.tags.author}\n{cover}"
 
 
 class Line(NamedTuple):
@@ -85,11 +100,6 @@ class Section(NamedTuple):
     title: str
     name: str
     lines: tuple[Line, ...]
-
-    @property
-    def content(self) -> str:
-        """Tells whether a section that was written before is still the same."""
-        return hashlib.sha256(" ".join(line.key for line in self.lines).encode()).hexdigest()[:32]
 
 
 class Reading:
@@ -142,7 +152,7 @@ class Reading:
         title = chapter.title or f"Chapter {number + 1}"
         name = file_name(number + 1, len(chapters), chapter.title)
         if self.order.one_file:
-            name = re.sub(r"[^\w.-]+", "-", self.order.title).strip("-.") or "book"
+            name = re.sub(r"[^\w.-]+", "-", self.order.name).strip("-.") or "book"
         return Section(title, name, tuple(chain.from_iterable(map(self.lines, chapter.paragraphs))))
 
     def lines(self, paragraph: str) -> Iterator[Line]:
@@ -162,30 +172,36 @@ class Reading:
     def place(self, line: Line) -> Path:
         return self.kept / line.key
 
+    def content(self, section: Section) -> str:
+        """Tells whether a section that was written before is still the same."""
+        said = " ".join(line.key for line in section.lines) + self.order.identity()
+        return hashlib.sha256(said.encode()).hexdigest()[:32]
+
     def bound(self, group: Sequence[Section], old: Sequence[dict]) -> list[dict]:
         """Write the file of some sections unless it is there; return what the manifest says."""
         path = self.order.folder / f"{group[0].name}{self.order.suffix}"
         known = [entry for entry in old if entry.get("file") == path.name]
-        wanted = [(section.title, section.content) for section in group]
+        wanted = [(section.title, self.content(section)) for section in group]
         if path.exists() and wanted == [(e.get("title"), e.get("content")) for e in known]:
             return known
         entries: list[dict] = []
         cues: list[Cue] = []
         with self.writer(path) as writer:
-            seconds = 0.0
+            position = 0
             for section in group:
                 if entries:
                     silence = self.silence(CHAPTER_SECONDS)
                     writer.write(silence)
-                    seconds += len(silence) / self.card.sample_rate
+                    position += len(silence)
                 if self.order.one_file:
                     writer.chapter(section.title)
-                start = seconds
+                start = position / self.card.sample_rate
                 for samples, spoken in self.sounds(section):
-                    writer.write(samples)
-                    cues += [later(cue, seconds) for cue in spoken]
-                    seconds += len(samples) / self.card.sample_rate
-                told = {"file": path.name, "title": section.title, "content": section.content}
+                    writer.write(self.marked(samples, position))
+                    cues += [later(cue, position / self.card.sample_rate) for cue in spoken]
+                    position += len(samples)
+                seconds = position / self.card.sample_rate
+                told = {"file": path.name, "title": section.title, "content": self.content(section)}
                 times = {"start_seconds": round(start, 6), "seconds": round(seconds - start, 6)}
                 entries.append(told | times)
         for suffix, lines in CAPTIONS.items():
@@ -194,7 +210,7 @@ class Reading:
 
     def writer(self, path: Path) -> AudioWriter | M4bWriter:
         if path.suffix == BOOK:
-            return M4bWriter(path, self.card.sample_rate, self.order.title)
+            return M4bWriter(path, self.card.sample_rate, self.order.tags)
         return AudioWriter(path, self.card.sample_rate)
 
     def sounds(self, section: Section) -> Iterator[tuple[np.ndarray, tuple[Cue, ...]]]:
@@ -211,6 +227,12 @@ class Reading:
                 yield self.silence(rest), ()
             yield take.samples, take.cues
             before, starts_paragraph = take, False
+
+    def marked(self, samples: np.ndarray, position: int) -> np.ndarray:
+        """With the mark of a cloned voice, which goes on from sentence to sentence."""
+        if not self.card.watermark:
+            return samples
+        return soft_limit(mark(samples, self.card.sample_rate, position))
 
     def silence(self, seconds: float) -> np.ndarray:
         rest = rest_between(seconds / self.speed)

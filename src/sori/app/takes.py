@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from sori.speak.voice import Voice
 from sori.text.frontend import PAUSE_SECONDS, NothingSpokenError
 
 # Changes when the same sentence would be kept in another form.
-FORM = 2
+FORM = 3
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,9 @@ class Narrator:
     def __init__(self, booth: Booth):
         self.manner = booth.manner
         self.voice = Voice(booth.voice, booth.lexicon, booth.threads)
+        # The mark of a cloned voice runs through a whole file, and a take knows not where it will
+        # stand; who joins the takes puts it in.
+        self.voice.card = replace(self.voice.card, watermark=False)
 
     def take(self, text: str) -> Take:
         try:

@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,16 @@ AUDIO_TRACK, TITLE_TRACK = 1, 2
 UNITY = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 UNDETERMINED = 0x55C4  # the language "und", five bits a letter
 AUDIO_BOOK = 2  # iTunes' kind of media
+UTF8, JPEG, PNG = 1, 13, 14  # iTunes' types of data
+PICTURES = {b"\xff\xd8\xff": JPEG, b"\x89PNG\r\n\x1a\n": PNG}  # by how they begin
+
+
+class Tags(NamedTuple):
+    """What players show of a book; the cover is the bytes of a JPEG or PNG file."""
+
+    title: str
+    author: str = ""
+    cover: bytes = b""
 
 
 class Track:
@@ -77,13 +88,13 @@ class Track:
 class M4bWriter:
     """Writes a book beside its name, and renames it when it is whole."""
 
-    def __init__(self, path: Path, sample_rate: int, title: str):
+    def __init__(self, path: Path, sample_rate: int, tags: Tags):
         writable_place(path)
         self.path = path
         self.target = path.resolve()
         self.part = self.target.with_name(f".sori-{os.urandom(6).hex()}.part")
         self.sample_rate = sample_rate
-        self.title = title
+        self.tags = tags
         self.chapters: list[tuple[str, int]] = []  # titles and the samples they start at
         self.samples = 0
 
@@ -171,7 +182,7 @@ class M4bWriter:
             full_box(b"mvhd", 1, 0, head, UNITY, bytes(24), struct.pack(">I", TITLE_TRACK + 1)),
             sound,
             titles,
-            box(b"udta", chapter_list(self.chapters, rate), description(self.title)),
+            box(b"udta", chapter_list(self.chapters, rate), description(self.tags)),
         )
 
     def media(self, track: Track, kind: bytes, entry: bytes, per_chunk: int) -> bytes:
@@ -262,11 +273,23 @@ def chapter_list(chapters: Sequence[tuple[str, int]], sample_rate: int) -> bytes
     return full_box(b"chpl", 1, 0, struct.pack(">IB", 0, len(entries)), *entries)
 
 
-def description(title: str) -> bytes:
-    """What players show of the book, as iTunes stores it."""
-    text = title.encode()
+def description(tags: Tags) -> bytes:
+    """What players show of the book, as iTunes stores it; a cover of another kind is left out."""
+    texts = {
+        b"\xa9nam": tags.title,
+        b"\xa9alb": tags.title,
+        b"\xa9ART": tags.author,
+        b"aART": tags.author,
+    }
     items = [
-        box(kind, box(b"data", struct.pack(">II", 1, 0), text)) for kind in (b"\xa9nam", b"\xa9alb")
+        box(name, box(b"data", struct.pack(">II", UTF8, 0), text.encode()))
+        for name, text in texts.items()
+        if text
+    ]
+    items += [
+        box(b"covr", box(b"data", struct.pack(">II", kind, 0), tags.cover))
+        for start, kind in PICTURES.items()
+        if tags.cover.startswith(start)
     ]
     items.append(box(b"stik", box(b"data", struct.pack(">IIB", 21, 0, AUDIO_BOOK))))
     owner = full_box(b"hdlr", 0, 0, bytes(4), b"mdir", b"appl", bytes(9))

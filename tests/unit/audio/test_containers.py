@@ -12,7 +12,7 @@ import soundfile
 
 from sori.audio import aac, ogg
 from sori.audio.files import AudioWriter
-from sori.audio.mp4 import MOST_LISTED, M4bWriter
+from sori.audio.mp4 import MOST_LISTED, M4bWriter, Tags
 
 RATE = 24000
 TITLES = ("One", "Zwei – ü", "Three")
@@ -115,7 +115,7 @@ def variable(number):
 
 
 def test_a_lossless_book_holds_every_sample(tmp_path, parts, without_ffmpeg):
-    fill(M4bWriter(tmp_path / "a.m4b", RATE, "Book"), parts)
+    fill(M4bWriter(tmp_path / "a.m4b", RATE, Tags("Book")), parts)
 
     decoded = lossless_samples((tmp_path / "a.m4b").read_bytes())
 
@@ -123,7 +123,7 @@ def test_a_lossless_book_holds_every_sample(tmp_path, parts, without_ffmpeg):
 
 
 def test_a_book_marks_its_chapters_twice(tmp_path, parts, without_ffmpeg):
-    fill(M4bWriter(tmp_path / "a.m4b", RATE, "Book"), parts)
+    fill(M4bWriter(tmp_path / "a.m4b", RATE, Tags("Book")), parts)
     data = (tmp_path / "a.m4b").read_bytes()
 
     places, durations = tables(data, 1)
@@ -143,7 +143,7 @@ def test_a_book_marks_its_chapters_twice(tmp_path, parts, without_ffmpeg):
 
 def test_a_list_of_many_chapters_keeps_to_its_limit(tmp_path, without_ffmpeg):
     number = MOST_LISTED + 5
-    writer = M4bWriter(tmp_path / "a.m4b", RATE, "Book")
+    writer = M4bWriter(tmp_path / "a.m4b", RATE, Tags("Book"))
     fill(writer, [np.zeros(1001, np.float32)] * number, ["x" * 300] * number)
 
     data = (tmp_path / "a.m4b").read_bytes()
@@ -154,7 +154,7 @@ def test_a_list_of_many_chapters_keeps_to_its_limit(tmp_path, without_ffmpeg):
 
 
 def test_nothing_stays_behind_when_a_book_fails(tmp_path, parts, without_ffmpeg):
-    with pytest.raises(RuntimeError), M4bWriter(tmp_path / "a.m4b", RATE, "Book") as writer:
+    with pytest.raises(RuntimeError), M4bWriter(tmp_path / "a.m4b", RATE, Tags("Book")) as writer:
         writer.chapter("One")
         writer.write(parts[0])
         raise RuntimeError
@@ -167,7 +167,7 @@ def test_nothing_stays_behind_when_a_book_fails(tmp_path, parts, without_ffmpeg)
 def test_another_program_reads_the_same_book(tmp_path, parts, monkeypatch, kind):
     monkeypatch.setattr(aac, "is_at_hand", lambda: kind == "aac")
     path = tmp_path / ("a.opus" if kind == "opus" else "a.m4b")
-    fill(AudioWriter(path, RATE) if kind == "opus" else M4bWriter(path, RATE, "Book"), parts)
+    fill(AudioWriter(path, RATE) if kind == "opus" else M4bWriter(path, RATE, Tags("Book")), parts)
 
     command = [PROBE, "-v", "error", "-show_chapters", "-show_streams", "-show_format"]
     done = subprocess.run([*command, "-of", "json", path], capture_output=True, check=True)
@@ -250,3 +250,35 @@ def test_an_abandoned_encoder_leaves_no_program(parts):
     encoder.close()
 
     assert encoder.process.returncode is not None
+
+
+# The smallest PNG there is: one grey pixel.
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
+    "0000000a4944415478da6360000000020001e527d4a20000000049454e44ae426082"
+)
+
+
+@pytest.mark.skipif(not PROBE, reason="no ffprobe is on this machine")
+def test_another_program_finds_title_author_and_cover(tmp_path, parts):
+    fill(M4bWriter(tmp_path / "a.m4b", RATE, Tags("Büch", "Ann Ö.", PIXEL)), parts)
+
+    command = [PROBE, "-v", "error", "-show_streams", "-show_format", "-of", "json"]
+    done = subprocess.run([*command, tmp_path / "a.m4b"], capture_output=True, check=True)
+    told = json.loads(done.stdout)
+
+    tags = told["format"]["tags"]
+    pictures = [s for s in told["streams"] if s["disposition"]["attached_pic"]]
+    assert (tags["title"], tags["album"]) == ("Büch", "Büch")
+    assert (tags["artist"], tags["album_artist"]) == ("Ann Ö.", "Ann Ö.")
+    assert [(s["codec_name"], s["width"]) for s in pictures] == [("png", 1)]
+
+
+@pytest.mark.parametrize("cover", [b"", b"GIF89a"])
+def test_a_cover_of_another_kind_is_left_out(tmp_path, parts, cover):
+    fill(M4bWriter(tmp_path / "a.m4b", RATE, Tags("Book", "", cover)), parts)
+
+    data = (tmp_path / "a.m4b").read_bytes()
+
+    assert b"covr" not in data
+    assert b"ART" not in data
