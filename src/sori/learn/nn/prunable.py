@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 # An axis is made of parts, one behind another; a part is the Kronecker product of its dimensions,
 # the slowest first. An axis without parts is fixed by the data and stays whole.
@@ -119,6 +120,7 @@ class OriginalWidthNorm(nn.Module):
         mean = sum(x) / d,   var = sum(x^2) / d - mean^2,   d the width before pruning
 
     A layer norm over the remaining channels would divide by their number and say something else.
+    The zeros are put back for the norm alone: one fused operation, in training and in the runtime.
 
     Source: Ba et al. 2016, "Layer Normalization", arXiv:1607.06450, with zeros in most channels.
     """
@@ -130,6 +132,8 @@ class OriginalWidthNorm(nn.Module):
         self.eps = norm.eps
 
     def forward(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
-        mean = x.sum(dim=2, keepdim=True) / self.width
-        power = x.square().sum(dim=2, keepdim=True) / self.width
-        return (x - mean) * (power - mean.square() + self.eps).rsqrt() * self.weight + self.bias
+        kept = len(self.weight)
+        x, weight, bias = (
+            F.pad(each, (0, self.width - kept)) for each in (x, self.weight, self.bias)
+        )
+        return F.layer_norm(x, (self.width,), weight, bias, self.eps)[..., :kept]
