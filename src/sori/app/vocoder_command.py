@@ -25,9 +25,26 @@ Vocoder = Annotated[
 Out = Annotated[Path, typer.Option(help="Sound file: .wav, .flac, .ogg, .opus or .mp3.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same samples.")]
 Published = Annotated[
-    Path, typer.Argument(help="The file as its authors published it.", show_default=False)
+    Path,
+    typer.Argument(
+        help="The file as its authors published it: HiFi-GAN, MelGAN, UnivNet, WaveGlow, a network "
+        "of TorToise; or the word tortoise.",
+        show_default=False,
+    ),
 ]
-Weights = Annotated[Path, typer.Option("--out", help="The checkpoint to write.")]
+TORTOISE = "tortoise"
+TortoiseFolder = Annotated[
+    Path | None,
+    typer.Argument(help="Behind the word tortoise: the folder of its files.", show_default=False),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        help="The checkpoint to write, by default model.safetensors; of TorToise the folder, by "
+        "default runs/tortoise.",
+    ),
+]
 Changes = Annotated[
     Path | None,
     typer.Option(
@@ -73,16 +90,28 @@ def vocoders() -> None:
 
 
 def import_command(
-    published: Published, out: Weights = Path("model.safetensors"), changes: Changes = None
+    published: Published,
+    folder: TortoiseFolder = None,
+    out: Weights = None,
+    changes: Changes = None,
 ) -> None:
-    """Read a published vocoder: HiFi-GAN, MelGAN, UnivNet or WaveGlow. No code in it is run."""
+    """Read a published vocoder or, with `tortoise DIR`, all of TorToise. No code in it is run."""
     with learning_half():
-        from sori.learn.published.convert import import_published
+        from sori.learn.published.convert import import_published, import_tortoise
 
-        report = import_published(published, out, changes)
-    for line in report.lines():
-        typer.echo(line)
-    typer.echo(f"wrote {out}, a {report.model}", err=True)
+        if str(published) == TORTOISE:
+            if folder is None:
+                raise SoriError("give the folder of the published files: sori import tortoise DIR")
+            made = import_tortoise(folder, out or Path("runs/tortoise"))
+        elif folder is not None:
+            raise SoriError(f"a folder belongs to {TORTOISE!r} only; leave out {folder}")
+        else:
+            path = out or Path("model.safetensors")
+            made = iter([(path, import_published(published, path, changes))])
+        for path, report in made:
+            for line in report.lines():
+                typer.echo(line)
+            typer.echo(f"wrote {path}, a {report.model}", err=True)
 
 
 def export_vocoder(checkpoint: Checkpoint, out: GraphFile = Path("vocoder.onnx")) -> None:

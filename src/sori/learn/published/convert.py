@@ -1,4 +1,4 @@
-"""Reads vocoders that others have published, in the layout of their authors' programs.
+"""Reads networks that others have published, in the layout of their authors' programs.
 
 Tensors are renamed, and a few are changed: a weight without weight norm is split into length and
 direction, a convolution that makes two of our layers is cut into rows. No code in a file is run.
@@ -17,9 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from sori.core.errors import SoriError
+from sori.core.files import make_folder
 from sori.learn import registry
 from sori.learn.checkpoint import read_tensors, save_model
-from sori.learn.published.layouts import LAYOUTS, Layout, Origin, Tensors
+from sori.learn.published.layouts import LAYOUTS, Change, Layout, Origin, Tensors
+from sori.learn.published.tortoise import FILES, TORTOISE
 
 
 @dataclass
@@ -86,10 +88,10 @@ def find_layout(held: Mapping[str, Any], path: Path) -> tuple[Layout, Tensors, l
             for name, value in inside.items()
             if isinstance(value, Tensor)
         }
-        for layout in LAYOUTS:
+        for layout in (*LAYOUTS, *TORTOISE):
             if any(name.startswith(layout.mark) for name in tensors):
                 return layout, tensors, [name for name in held if place and name != place]
-    known = ", ".join(dict.fromkeys(layout.model for layout in LAYOUTS))
+    known = ", ".join(dict.fromkeys(layout.model for layout in (*LAYOUTS, *TORTOISE)))
     raise SoriError(f"{path} is in no layout that Sori knows; it reads {known}")
 
 
@@ -126,6 +128,12 @@ class Converter:
         self.made[ours] = value.contiguous().clone()
         account = self.report.transformed if change else self.report.loaded
         account[ours] = f"{theirs} ({change})" if change else theirs
+
+    def change(self, ours: str, change: Change) -> None:
+        """Set a tensor of ours that is made of theirs."""
+        parts = [self.take(name) for name in change.names]
+        if all(part is not None for part in parts):
+            self.put(ours, change.make(*parts), " + ".join(change.names), change.words)
 
     def layer(self, ours: str, origin: Origin) -> None:
         """Set weight and bias of a layer of ours."""
@@ -211,14 +219,17 @@ def convert(path: Path, changes: Mapping[str, Any]) -> tuple[nn.Module, Any, Rep
     converter = Converter(tensors, model, report)
     for ours, origin in layout.pairs(tensors):
         converter.layer(ours, origin)
-    report.missing = [name for name in converter.wanted if name not in converter.made]
+    for ours, change in layout.changes(tensors):
+        converter.change(ours, change)
+    weights = dict(model.named_parameters())
+    report.missing = [name for name in weights if name not in converter.made]
     report.unexpected = [name for name in tensors if name not in converter.used]
     model.load_state_dict(converter.made, strict=False)
     return model.eval().requires_grad_(False), config, report
 
 
 def import_published(path: Path, out: Path, changes: Path | None = None) -> Report:
-    """Write a published vocoder as a checkpoint of ours.
+    """Write a published network as a checkpoint of ours.
 
     Args:
         changes: a TOML file with what the shapes cannot tell, such as `mel.sample_rate`, where it
@@ -235,6 +246,21 @@ def import_published(path: Path, out: Path, changes: Path | None = None) -> Repo
         )
     save_model(out, report.model, config, model, {"imported": path.name})
     return report
+
+
+def import_tortoise(folder: Path, out: Path) -> Iterator[tuple[Path, Report]]:
+    """Write the published networks of TorToise as a folder that `sori say` knows, one by one.
+
+    Raises:
+        SoriError: a file is missing, or see `import_published`.
+    """
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise SoriError(f"{folder} has no {missing[0]}; TorToise needs {', '.join(FILES)}")
+    for name, place in FILES.items():
+        make_folder(out / place)
+        path = out / place / "model.safetensors"
+        yield path, import_published(folder / name, path)
 
 
 def read_changes(path: Path) -> dict[str, Any]:

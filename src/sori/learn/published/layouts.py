@@ -18,6 +18,17 @@ HOP = 256  # samples, of all these models
 V3_DILATIONS = [[1, 2], [2, 6], [3, 12]]  # of HiFi-GAN's blocks; shapes do not tell them
 
 
+class Change(NamedTuple):
+    """A tensor of ours that is made of several of theirs, or of one that is written otherwise.
+
+    words: what is done, for the report; none where only the name differs.
+    """
+
+    names: tuple[str, ...]
+    make: Callable[..., Tensor]
+    words: str
+
+
 class Origin(NamedTuple):
     """Where the weights of one of our layers come from.
 
@@ -32,6 +43,12 @@ class Origin(NamedTuple):
 
 
 Pairs = Iterator[tuple[str, Origin]]
+Changes = Iterator[tuple[str, Change]]
+
+
+def no_changes(tensors: Tensors) -> Changes:
+    """Layers are enough to tell everything."""
+    return iter(())
 
 
 @dataclass(frozen=True)
@@ -42,12 +59,14 @@ class Layout:
         mark: beginning of a name that no other layout has.
         config: sizes of our model, from the shapes of the file.
         pairs: our layers with their origins.
+        changes: our tensors that are no weight or bias of such a layer.
     """
 
     model: str
     mark: str
     config: Callable[[Tensors], dict[str, Any]]
     pairs: Callable[[Tensors], Pairs]
+    changes: Callable[[Tensors], Changes] = no_changes
 
 
 def weight(tensors: Tensors, layer: str) -> Tensor:
