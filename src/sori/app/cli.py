@@ -91,9 +91,11 @@ Verify = Annotated[
 ]
 
 Checkpoint = Annotated[
-    Path, typer.Argument(help="Weights of a trained acoustic model.", show_default=False)
+    Path,
+    typer.Argument(
+        help="Weights of a trained acoustic model, or of naturalspeech.", show_default=False
+    ),
 ]
-Vocoder = Annotated[Path, typer.Option(help="Weights of a trained vocoder.")]
 VoiceCard = Annotated[Path, typer.Option(help="TOML file that describes the voice for people.")]
 VoiceFile = Annotated[Path, typer.Option(help="The voice file to write.")]
 Precision = Annotated[str, typer.Option(help="fp32, fp16 or int8.")]
@@ -221,12 +223,12 @@ def models() -> None:
 @app.command()
 def export(
     checkpoint: Checkpoint,
-    vocoder: Vocoder,
     card: VoiceCard,
+    vocoder: SaidVocoder = None,
     out: VoiceFile = Path("voice.onnx"),
     precision: Precision = "int8",
 ) -> None:
-    """Join trained networks into a voice file that says the same."""
+    """Make one voice file of trained networks that says the same."""
     with learning_half():
         from sori.learn.export.voice import export
 

@@ -15,6 +15,7 @@ Scalar = Float[Tensor, ""]
 Ids = Int[Tensor, "B N"]
 Lengths = Int[Tensor, " B"]
 Durations = Int[Tensor, "B N"]
+Size = int | Int[Tensor, ""]  # of an axis; a tensor while a graph is traced
 Track = Float[Tensor, "B T"]
 Mel = Float[Tensor, "B M T"]
 Wave = Float[Tensor, "B S"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from sori.core.errors import SoriError
 from sori.speak.metadata import metadata
+from sori.text.supphonemes import SupPhonemes
 
 FORMAT = 1
 KEY = "sori.card"
@@ -46,6 +47,7 @@ class Card:
     trained: Any = None
     watermark: bool = False
     consent: Any = None
+    sup_phonemes: int = 0  # merges of sup-phonemes that it reads beside phonemes
 
 
 def read_card(path: Path) -> Card:
@@ -95,6 +97,7 @@ def parse_card(raw: dict[str, Any]) -> Card:
         trained=raw.get("trained"),
         watermark=raw.get("watermark", False) is True,
         consent=raw.get("consent") or None,
+        sup_phonemes=int(raw.get("sup_phonemes", 0)),
     )
     check_card(card)
     return card
@@ -112,5 +115,7 @@ def check_card(card: Card) -> None:
         raise ValueError(f"an accent is not one of {', '.join(ACCENTS)}")
     if card.sample_rate <= 0 or card.frame_samples <= 0:
         raise ValueError("sample_rate and frame_samples are not both above 0")
+    if card.sup_phonemes:
+        SupPhonemes(card.sup_phonemes)  # says when there are not so many
     if card.synthesis.get("kind") not in ("wave", "source-filter"):
         raise ValueError(f"its synthesis is {card.synthesis.get('kind')!r}, unknown to this Sori")

@@ -12,8 +12,10 @@ from sori.core.errors import SoriError
 from sori.speak.card import MEND, Card
 from sori.speak.manner import Manner
 from sori.speak.source_filter import Filters, Synthesis, noise_bank, synthesise
+from sori.text.supphonemes import SupPhonemes
 
-INPUTS = ("ids", "speaker", "speed", "pitch", "energy")
+INPUTS = ("ids", "speaker", "speed")
+OPTIONAL = ("pitch", "energy")  # what not every voice can change
 OUTPUTS = {
     "wave": ("durations", "wave"),
     "source-filter": ("durations", "f0", "harmonic", "phase", "noise"),
@@ -47,6 +49,7 @@ class Graph:
         self.threads = threads or default_threads()
         self.outputs = OUTPUTS[card.synthesis["kind"]]
         self.synthesis = None
+        self.cutter = SupPhonemes(card.sup_phonemes) if card.sup_phonemes else None
         if card.synthesis["kind"] == "wave":
             self.session = open_session(path, self.threads)
         else:
@@ -69,13 +72,16 @@ class Graph:
         return session
 
     def check_names(self) -> None:
+        required = {*INPUTS, "sup_ids"} if self.cutter else set(INPUTS)
         inputs = {node.name for node in self.session.get_inputs()}
         outputs = {node.name for node in self.session.get_outputs()}
-        missing = [name for name in INPUTS if name not in inputs]
+        missing = sorted(required - inputs)
         missing += [name for name in self.outputs if name not in outputs]
-        if missing or inputs - set(INPUTS):
-            strange = ", ".join(missing or sorted(inputs - set(INPUTS)))
+        unknown = inputs - required - set(OPTIONAL)
+        if missing or unknown:
+            strange = ", ".join(missing or sorted(unknown))
             raise SoriError(f"{self.path} does not follow the voice format (see {strange}); {MEND}")
+        self.fixed = [name for name in OPTIONAL if name not in inputs]
 
     def run(self, ids: list[int], weights: np.ndarray, manner: Manner) -> Spoken:
         """Speak ids, silence at both ends, with these weights of the speakers."""
@@ -83,9 +89,16 @@ class Graph:
             "ids": np.array([ids], np.int64),
             "speaker": weights[np.newaxis].astype(np.float32),
             "speed": np.array([manner.speed], np.float32),
-            "pitch": np.array([manner.pitch], np.float32),
-            "energy": np.array([manner.energy], np.float32),
         }
+        for name in OPTIONAL:
+            factor = getattr(manner, name)
+            if name not in self.fixed:
+                feed[name] = np.array([factor], np.float32)
+            elif factor != 1:
+                raise SoriError(f"the voice {self.card.name} cannot change its {name}; leave it 1")
+        if self.cutter:
+            phonemes = "".join(self.card.symbols[number] for number in ids)
+            feed["sup_ids"] = np.array([self.cutter.ids(phonemes)], np.int64)
         try:
             outputs = self.session.run(self.outputs, feed)
         except Exception as error:  # onnxruntime has no common class for what a graph can do

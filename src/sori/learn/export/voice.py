@@ -5,10 +5,11 @@ import os
 import tempfile
 import tomllib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol, runtime_checkable
 
 import onnx
 import torch
@@ -21,12 +22,12 @@ from sori.core.errors import SoriError
 from sori.learn import registry
 from sori.learn.export.parity import compare
 from sori.learn.export.smaller import quantise
+from sori.learn.export.speech import SpeechVoice
 from sori.learn.mel import require_same, strict
 from sori.learn.models.fastspeech2_conv import Controls, ConvFastSpeech2
+from sori.learn.models.naturalspeech import NaturalSpeech
 from sori.learn.models.source_filter import Crisp, SourceFilter, SourceFilterConfig
 
-INPUTS = ("ids", "speaker", "speed", "pitch", "energy")
-OUTPUTS = ("durations", "f0", "harmonic", "phase", "noise")
 CARD_KEY = "sori.card"
 
 
@@ -79,23 +80,50 @@ def read_voice_card(path: Path) -> VoiceCard:
         raise SoriError(f"{path}: {'; '.join(faults)}") from error
 
 
-class JoinedVoice(nn.Module):
-    """Acoustic model and vocoder as one graph that follows docs/voice-format.md.
+@runtime_checkable
+class GraphVoice(Protocol):
+    """A network that takes and gives what docs/voice-format.md says.
 
-    Args:
-        breaths: of the speakers, in the order of the acoustic model.
+    lengths: names of the second axis of inputs and outputs whose length is not fixed.
+    speakers: names in the order of their weights; none where there is one speaker without a name.
     """
 
-    breaths: Tensor
+    @property
+    def inputs(self) -> tuple[str, ...]: ...
+    @property
+    def outputs(self) -> tuple[str, ...]: ...
+    @property
+    def lengths(self) -> Mapping[str, str]: ...
+    @property
+    def speakers(self) -> tuple[str, ...]: ...
+    def card(self) -> dict[str, Any]: ...
+    def example(self, tokens: int) -> tuple[Tensor, ...]: ...
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]: ...
 
-    def __init__(
-        self, acoustic: ConvFastSpeech2, vocoder: SourceFilter, breaths: Sequence[float]
-    ):
+
+class JoinedVoice(nn.Module):
+    """Acoustic model and vocoder as one graph."""
+
+    inputs = ("ids", "speaker", "speed", "pitch", "energy")
+    outputs = ("durations", "f0", "harmonic", "phase", "noise")
+    lengths = MappingProxyType({
+        "ids": "N",
+        "durations": "N",
+        "f0": "T",
+        "harmonic": "T",
+        "phase": "T",
+        "noise": "T",
+    })
+
+    def __init__(self, acoustic: ConvFastSpeech2, vocoder: SourceFilter):
         super().__init__()
         require_same(acoustic.mel_spec, vocoder.mel_spec)
         self.acoustic = acoustic
         self.vocoder = Crisp(vocoder)
-        self.register_buffer("breaths", torch.tensor([breaths]).T, persistent=False)
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        return self.acoustic.config.speakers
 
     def forward(
         self,
@@ -106,72 +134,71 @@ class JoinedVoice(nn.Module):
         energy: Float[Tensor, " 1"],
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         spoken = self.acoustic(ids, speaker, Controls(speed, pitch, energy))
-        filters = self.vocoder.filters(spoken.mel, spoken.f0, speaker @ self.breaths)
+        filters = self.vocoder.filters(spoken.mel, spoken.f0)
         return spoken.durations, spoken.f0, filters.harmonic, filters.phase, filters.noise
 
+    def card(self) -> dict[str, Any]:
+        """What the voice file says of its graph."""
+        acoustic, vocoder = self.acoustic.config, self.vocoder.config
+        return {
+            "sample_rate": acoustic.mel.sample_rate,
+            "symbols": list(acoustic.symbols),
+            "frame_samples": acoustic.mel.hop_samples,
+            "synthesis": {
+                "kind": "source-filter",
+                "hop_samples": vocoder.mel.hop_samples,
+                "window_samples": vocoder.window_samples,
+                "fft_samples": vocoder.fft_samples,
+            },
+        }
 
-def example(voice: JoinedVoice, tokens: int = 30) -> tuple[Tensor, ...]:
-    """Inputs of the graph, random but for silence at both ends."""
-    config = voice.acoustic.config
-    ids = torch.randint(1, len(config.symbols), (1, tokens))
-    ids[:, 0] = ids[:, -1] = 0
-    speaker = torch.full((1, len(config.speakers)), 1 / len(config.speakers))
-    one = torch.ones(1)
-    return ids, speaker, one, one, one
+    def example(self, tokens: int) -> tuple[Tensor, ...]:
+        """Inputs of the graph, random but for silence at both ends."""
+        ids = torch.randint(1, len(self.acoustic.config.symbols), (1, tokens))
+        ids[:, 0] = ids[:, -1] = 0
+        speaker = torch.full((1, len(self.speakers)), 1 / len(self.speakers))
+        one = torch.ones(1)
+        return ids, speaker, one, one, one
 
 
-def trace(voice: JoinedVoice, path: Path) -> None:
-    """Write the graph of a joined voice, without a card."""
-    dynamic = {
-        "ids": {1: "N"},
-        "durations": {1: "N"},
-        "f0": {1: "T"},
-        "harmonic": {1: "T"},
-        "phase": {1: "T"},
-        "noise": {1: "T"},
-    }
+def trace(voice: GraphVoice, path: Path) -> None:
+    """Write the graph of a voice, without a card."""
+    assert isinstance(voice, nn.Module)
+    named = (*voice.inputs, *voice.outputs)
     with warnings.catch_warnings():
         # Frames are counted from durations, which the newer exporter cannot follow yet.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             voice.eval(),
-            example(voice),
+            voice.example(30),
             str(path),
-            input_names=list(INPUTS),
-            output_names=list(OUTPUTS),
-            dynamic_axes=dynamic,
+            input_names=list(voice.inputs),
+            output_names=list(voice.outputs),
+            dynamic_axes={
+                name: {1: length} for name, length in voice.lengths.items() if name in named
+            },
             opset_version=17,
             dynamo=False,
         )
 
 
-def full_card(card: VoiceCard, voice: JoinedVoice) -> dict[str, Any]:
+def full_card(card: VoiceCard, voice: GraphVoice) -> dict[str, Any]:
     """The card as docs/voice-format.md describes it.
 
     Raises:
         SoriError: the card's speakers are not those of the acoustic model, in its order.
     """
-    acoustic, vocoder = voice.acoustic.config, voice.vocoder.config
     named = tuple(speaker.name for speaker in card.speakers)
-    if named != acoustic.speakers:
+    if voice.speakers and named != voice.speakers:
         raise SoriError(
             f"the card lists the speakers {', '.join(named)}, "
-            f"the acoustic model knows {', '.join(acoustic.speakers)}; list these, in this order"
+            f"the acoustic model knows {', '.join(voice.speakers)}; list these, in this order"
         )
+    if not voice.speakers and len(named) != 1:
+        raise SoriError(f"the card lists {len(named)} speakers, the network knows one; list one")
     if card.default_speaker not in named:
         raise SoriError(f"the default speaker {card.default_speaker!r} is not in the card's list")
-    return asdict(card) | {
-        "format": 1,
-        "sample_rate": acoustic.mel.sample_rate,
-        "symbols": list(acoustic.symbols),
-        "frame_samples": acoustic.mel.hop_samples,
-        "synthesis": {
-            "kind": "source-filter",
-            "hop_samples": vocoder.mel.hop_samples,
-            "window_samples": vocoder.window_samples,
-            "fft_samples": vocoder.fft_samples,
-        },
-    }
+    return asdict(card) | {"format": 1} | voice.card()
 
 
 def stamp(path: Path, card: Mapping[str, Any]) -> None:
@@ -183,11 +210,12 @@ def stamp(path: Path, card: Mapping[str, Any]) -> None:
 
 
 def export(
-    acoustic_path: Path, vocoder_path: Path, card_path: Path, out: Path, precision: str = "int8"
+    checkpoint: Path, vocoder: Path | None, card: Path, out: Path, precision: str = "int8"
 ) -> dict[str, float]:
-    """Join two checkpoints into one voice file and prove that it says the same as they do.
+    """Make one voice file of checkpoints and prove that it says the same as they do.
 
     Args:
+        checkpoint: of an acoustic model, or of a network that needs no vocoder.
         precision: "fp32", "fp16" (weights stored in half the space) or "int8" (matrix products
             computed in integers as well).
 
@@ -198,8 +226,14 @@ def export(
         SoriError: a checkpoint is of another kind, the mels or speakers disagree, or the graph
             does not say the same as the networks.
     """
-    acoustic, vocoder = registry.load(acoustic_path), registry.load(vocoder_path)
-    return join(acoustic, vocoder, read_voice_card(card_path), out, precision)
+    network = registry.load(checkpoint)
+    if isinstance(network, NaturalSpeech):
+        if vocoder is not None:
+            raise SoriError("naturalspeech makes waves itself; leave --vocoder out")
+        return write(SpeechVoice(network), read_voice_card(card), out, precision)
+    if vocoder is None:
+        raise SoriError(f"{type(network).__name__} makes no waves; name a --vocoder")
+    return join(network, registry.load(vocoder), read_voice_card(card), out, precision)
 
 
 def join(
@@ -212,14 +246,20 @@ def join(
             f"not of {type(acoustic).__name__} and {type(vocoder).__name__}"
         )
     try:
-        voice = JoinedVoice(acoustic, vocoder, [one.breath for one in card.speakers]).eval()
+        voice = JoinedVoice(acoustic, vocoder)
     except ValueError as error:
         raise SoriError(str(error)) from error
+    return write(voice, card, out, precision)
+
+
+def write(voice: GraphVoice, card: VoiceCard, out: Path, precision: str) -> dict[str, float]:
+    """Write the voice file of a network; see `export`."""
+    assert isinstance(voice, nn.Module)
     described = full_card(card, voice)
     with tempfile.TemporaryDirectory(dir=out.resolve().parent) as folder:
         exact = Path(folder) / "exact.onnx"
         trace(voice, exact)
-        differences = compare(voice, exact, example(voice, 60), INPUTS, OUTPUTS)
+        differences = compare(voice, exact, voice.example(60), voice.inputs, voice.outputs)
         small = Path(folder) / "small.onnx"
         quantise(exact, small, precision)
         stamp(small, described)

@@ -59,6 +59,7 @@ Steps = Float[Tensor, "B N D"]
 Mask = Bool[Tensor, "B T"]
 Keep = Float[Tensor, "B 1 T"]
 Lasting = Float[Tensor, "B N"]
+Noise = Float[Tensor, "B C T_noise"]
 LAST_SLOPE = 0.01  # of the activation before the last convolution, as in HiFi-GAN
 REMEMBERED = 8  # posterior means that are kept for every row of the memory
 PER_STEP = 256  # of these, new in a step
@@ -157,12 +158,13 @@ class Gaussian(NamedTuple):
     def keep(self) -> Keep:
         return self.mask[:, None].float()
 
-    def sample(self, temperature: float = 1.0, noise: Frames | None = None) -> Frames:
-        """Draw frames; `noise` takes the place of chance, and may be longer."""
+    def sample(self, temperature: float = 1.0, noise: Noise | None = None) -> Frames:
+        """Draw frames; `noise` takes the place of chance, and begins anew where it ends."""
         if noise is None:
             noise = torch.randn_like(self.mean)
-        drawn = self.mean + temperature * noise[:, :, : self.mean.shape[2]] * self.log_scale.exp()
-        return drawn * self.keep
+        else:
+            noise = noise[:, :, (self.mask[0].long().cumsum(dim=0) - 1) % noise.shape[2]]
+        return (self.mean + temperature * noise * self.log_scale.exp()) * self.keep
 
 
 class Spoken(NamedTuple):
@@ -287,9 +289,9 @@ class NaturalSpeech(nn.Module):
         mask: Bool[Tensor, "B N"],
         speed: float | Float[Tensor, " 1"] = 1.0,
         temperature: float = 0.667,
-        noise: Frames | None = None,
+        noise: Noise | None = None,
     ) -> Spoken:
-        """Speak what the reader read; `noise` takes the place of chance, and may be longer."""
+        """Speak what the reader read; `noise` takes the place of chance, see `Gaussian.sample`."""
         durations = self.duration(text, mask) / speed
         prior = self.lay(text, durations, mask)
         drawn = prior.sample(temperature, noise)

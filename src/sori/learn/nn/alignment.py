@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sori.learn.contracts import Durations, Lengths, Scalar
+from sori.learn.nn.masks import count_up
 
 
 def expand(x: Float[Tensor, "B N D"], durations: Durations) -> Float[Tensor, "B T D"]:
@@ -26,7 +27,7 @@ def owners(durations: Durations) -> Int[Tensor, "B T"]:
     Frames behind the end of an item belong to its last token.
     """
     ends = durations.cumsum(dim=1)
-    frames = torch.arange(ends[:, -1].max(), device=ends.device)  # type: ignore[call-overload]
+    frames = count_up(ends[:, -1].max(), ends.device)
     owner = (ends[:, None, :] <= frames[None, :, None]).sum(dim=2)
     return owner.clamp(max=durations.shape[1] - 1)
 

@@ -7,8 +7,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sori.learn.contracts import Size
 from sori.learn.nn.conv import convolve
-from sori.learn.nn.masks import as_weight
+from sori.learn.nn.masks import as_weight, count_up
 
 Tokens = Float[Tensor, "B N D"]
 TokenMask = Bool[Tensor, "B N"]
@@ -121,7 +122,7 @@ class LearnedUpsampling(nn.Module):
         self.weigh.leave.weight[:, :2] = -SHARPNESS
 
     def forward(
-        self, tokens: Tokens, durations: Lasting, mask: TokenMask, frames: int | Int[Tensor, ""]
+        self, tokens: Tokens, durations: Lasting, mask: TokenMask, frames: Size
     ) -> Upsampled:
         """Lay the tokens of every item out over `frames` frames."""
         values = self.project(tokens) * as_weight(mask)
@@ -143,9 +144,9 @@ class LearnedUpsampling(nn.Module):
         return self.norm(self.join(values.repeat(1, 1, self.join.in_features // values.shape[2])))
 
     @staticmethod
-    def places(durations: Lasting, frames: int | Int[Tensor, ""]) -> Float[Tensor, "B T N 2"]:
+    def places(durations: Lasting, frames: Size) -> Float[Tensor, "B T N 2"]:
         """S and E of every frame and token, in frames."""
         ends = durations.cumsum(dim=1)
-        middles = torch.arange(frames, device=durations.device)[:, None] + 0.5
+        middles = count_up(frames, durations.device)[:, None] + 0.5
         since = middles - (ends - durations)[:, None]
         return torch.stack([since, ends[:, None] - middles], dim=3)

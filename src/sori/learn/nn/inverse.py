@@ -43,6 +43,6 @@ class InverseTransform(nn.Module):
         loud, phase = x.float().chunk(2, dim=1)
         loud = loud.clamp(max=LOUDEST).exp()
         spectrum = torch.cat([loud * phase.cos(), loud * phase.sin()], dim=1)
-        spare = self.basis.shape[2] - self.hop_samples
-        wave = F.conv_transpose1d(spectrum, self.basis, stride=self.hop_samples)[:, 0]
-        return wave[:, spare // 2 : wave.shape[1] - (spare - spare // 2)]
+        hop, spare = self.hop_samples, (OVERLAP - 1) * self.hop_samples
+        wave = F.conv_transpose1d(spectrum, self.basis, stride=hop, padding=spare // 2)
+        return wave[:, 0, : -(spare % 2) or None]

@@ -1,13 +1,25 @@
 """Masks of padded batches: true where there is data."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from sori.learn.contracts import Lengths
+from sori.learn.contracts import Lengths, Size
+
+LONGEST_TRACED = 2**14  # frames that a graph can make in one run
 
 
-def length_mask(lengths: Lengths, size: int) -> Bool[Tensor, "B T"]:
+def count_up(size: Size, device: torch.device) -> Int[Tensor, " T"]:
+    """0, 1 ... size - 1; where a graph is traced, as numbers of which it knows not how many.
+
+    A traced `arange` would have the length of the example for ever after.
+    """
+    if torch.jit.is_tracing():
+        return (torch.arange(LONGEST_TRACED, device=device) < size).nonzero()[:, 0]
+    return torch.arange(size, device=device)  # type: ignore[call-overload]
+
+
+def length_mask(lengths: Lengths, size: Size) -> Bool[Tensor, "B T"]:
     """True at the first `lengths[b]` of `size` places of item b."""
     return torch.arange(size, device=lengths.device)[None] < lengths[:, None]
 

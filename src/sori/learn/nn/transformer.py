@@ -5,8 +5,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sori.learn.contracts import Size
 from sori.learn.nn.attention import attend
 from sori.learn.nn.conv import convolve
+from sori.learn.nn.dropout import Dropout
 from sori.learn.nn.masks import as_bias, as_weight
 from sori.learn.nn.prunable import Axis, Structure, times
 
@@ -34,7 +36,7 @@ class Positions(nn.Module):
         self.register_buffer("phases", torch.arange(width) % 2 * (torch.pi / 2), persistent=False)
         self.register_buffer("gain", torch.ones(width))
 
-    def forward(self, size: int) -> Float[Tensor, "T D"]:
+    def forward(self, size: Size) -> Float[Tensor, "T D"]:
         places = torch.arange(size, device=self.rates.device)[:, None]
         return (places * self.rates + self.phases).sin() * self.gain
 
@@ -93,7 +95,7 @@ class FFTBlock(nn.Module):
         self.widen = nn.Conv1d(width, filter_width, kernel, padding=kernel // 2)
         self.narrow = nn.Conv1d(filter_width, width, 1)
         self.second_norm = nn.LayerNorm(width)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Steps, mask: Mask) -> Steps:
         keep = as_weight(mask)

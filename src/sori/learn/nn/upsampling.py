@@ -1,6 +1,5 @@
 """The stages by which HiFi-GAN and others go from frames to samples."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -85,8 +84,9 @@ class UpsamplingStage(nn.Module):
 
     def forward(self, x: Frames) -> Float[Tensor, "B C_out T_up"]:
         x = self.upsample(F.leaky_relu(x, SLOPE))
-        total = torch.zeros_like(x)
-        for block in self.blocks:
+        first, *others = self.blocks
+        total = first(x)
+        for block in others:
             total = total + block(x)
         return total / len(self.blocks)
 
