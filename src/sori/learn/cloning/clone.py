@@ -78,14 +78,14 @@ COSTS = {
     "mask": 5,
     "magnitude": 1,
     "foreign": 5,
-    "joint": 10,
-    "mend": 6,
-    "vocoder": 4,
+    "joint": 15,
+    "mend": 12,
+    "vocoder": 3,
     "export": 1,
 }
 RATES = {"blend": 0.2, "tune": 2e-4, "gates": 0.2, "mend": 1e-3}
-BATCH_FRAMES = 2500
-IMAGINED_BATCH = 5
+BATCH_FRAMES = 1500
+IMAGINED_BATCH = 3
 VOCODER_CROP, VOCODER_BATCH = 48, 12
 VOCODER_RATE = 1e-3
 
@@ -306,7 +306,7 @@ class Cloning:
         def mended() -> tuple[nn.Module, dict[str, Any]]:
             assert isinstance(cut, ConvFastSpeech2)
             task = self.task(cut)
-            pace = self.pace("mend", {"model": RATES["mend"]})
+            pace = replace(self.pace("mend", {"model": RATES["mend"]}), precision=torch.float32)
             tune(task, lessons.at, pace, self.begin("mend"))
             return task.model, notes
 

@@ -1,6 +1,7 @@
 """A clone from order to voice file, with networks small enough for a test."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,13 @@ from sori.core.audio import Audio
 from sori.core.errors import SoriError
 from sori.learn.cloning import clone as cloning
 from sori.learn.cloning.clone import Cloning, clone
-from sori.learn.cloning.order import PIPELINES, shares_for
+from sori.learn.cloning.order import (
+    PIPELINES,
+    WEIGHTS_PACKAGE,
+    StoppedError,
+    default_base,
+    shares_for,
+)
 from sori.learn.cloning.stages import Blend
 from sori.speak.card import read_card
 
@@ -81,6 +88,25 @@ def test_a_stopped_run_goes_on_where_it_was(order, monkeypatch):
     monkeypatch.setattr(Cloning, "thinned", lambda self, vocoder, whole: vocoder)
 
     assert clone(order).voice.is_file()
+
+
+def test_a_clone_ends_soon_after_it_was_told_to(order):
+    heard = []
+
+    with pytest.raises(StoppedError, match="stopped while at tune"):
+        clone(order, heard.append, lambda: heard[-1].stage == "tune")
+
+    assert heard[-1].done <= 1
+    assert not order.out.exists()
+
+
+def test_the_installed_weights_are_taken_where_there_are_some(tmp_path, monkeypatch):
+    assert default_base() == Path("weights")
+
+    (tmp_path / WEIGHTS_PACKAGE).mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert default_base() == tmp_path / WEIGHTS_PACKAGE
 
 
 def test_a_changed_order_does_not_meet_old_results(order, monkeypatch):
