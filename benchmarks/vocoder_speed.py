@@ -109,6 +109,9 @@ def measure(case: Case) -> dict[str, Any]:
     with torch.inference_mode():
         rate = timed(model.vocode, mel)
         found = {"samples_per_second": rate, "times_real_time": rate / spec.sample_rate}
+        if hasattr(model, "noises"):
+            with torch.autocast("cpu", torch.bfloat16):
+                found["in_bf16"] = timed(model.vocode, mel)
         if isinstance(model, WaveNet):
             uniform = torch.rand(1, model.head.draws, spec.hop_samples)
             found["in_pytorch"] = timed(lambda m: model.generate(m, uniform), mel[:, :, :1])

@@ -132,10 +132,9 @@ def speed_table(found: dict) -> Iterator[str]:
             f"| {two['samples_per_second']:,.0f} | {one['samples_per_second']:,.0f} "
             f"| {f'{theirs:,}' if theirs else '–'} |"
         )
-        for way in ("in_pytorch", "naive"):
+        for way, name in (("in_bf16", "bf16"), ("in_pytorch", "in PyTorch"), ("naive", "naive")):
             if way in two:
-                name = "the same, in PyTorch" if way == "in_pytorch" else "the same, naive"
-                yield f"| {name} | | {two[way]:,.0f} | {one[way]:,.0f} | |"
+                yield f"| the same, {name} | | {two[way]:,.0f} | {one[way]:,.0f} | |"
     machine = found["machine"]
     yield f"\nSamples a second; {machine['processor']}, {found['measured']}, {found['commit']}."
 

@@ -50,6 +50,7 @@ def test_an_exported_vocoder_speaks_in_place_of_its_checkpoint(sori, melgan, rec
         (("vocode", "none.wav", "--vocoder", "griffin-lim"), "cannot read none.wav"),
         (("vocode", "in.wav", "--vocoder", "none.safetensors"), "no checkpoint at none"),
         (("vocode", "in.wav", "--vocoder", "griffin-lim", "--out", "c.xyz"), "suffix '.xyz'"),
+        (("vocode", "in.wav", "--vocoder", "v.onnx", "--precision", "bf16"), "v.onnx has no bf16"),
         (("import", "none.pt"), "there is no file none.pt"),
         (("export-vocoder", "none.safetensors"), "no checkpoint at none"),
     ],

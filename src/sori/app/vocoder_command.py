@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,6 +24,10 @@ Vocoder = Annotated[
 ]
 Out = Annotated[Path, typer.Option(help="Sound file: .wav, .flac, .ogg, .opus or .mp3.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same samples.")]
+Precision = Annotated[
+    Literal["fp32", "bf16"],
+    typer.Option(help="Of matrix products; bf16 is faster on processors that have it."),
+]
 Published = Annotated[
     Path,
     typer.Argument(
@@ -57,7 +61,13 @@ Checkpoint = Annotated[
 GraphFile = Annotated[Path, typer.Option("--out", help="The .onnx file to write.")]
 
 
-def vocode(source: Input, vocoder: Vocoder, out: Out = Path("speech.wav"), seed: Seed = 0) -> None:
+def vocode(
+    source: Input,
+    vocoder: Vocoder,
+    out: Out = Path("speech.wav"),
+    seed: Seed = 0,
+    precision: Precision = "fp32",
+) -> None:
     """Make a wave of a mel: a recording's (copy synthesis), or a saved one."""
     from sori.audio.files import writable_format, write
 
@@ -65,7 +75,7 @@ def vocode(source: Input, vocoder: Vocoder, out: Out = Path("speech.wav"), seed:
     with learning_half():
         from sori.learn.systems.vocoding import load_vocoder, read_sound
 
-        speaker = load_vocoder(vocoder)
+        speaker = load_vocoder(vocoder, precision=precision)
         sound = read_sound(source, speaker)
         started = time.perf_counter()
         audio = speaker.speak(sound, seed)

@@ -4,7 +4,7 @@ import inspect
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from sori.learn.systems.griffin_lim import GriffinLim
 
 GRIFFIN_LIM = "griffin-lim"  # stands in place of a file
 MEL_SUFFIXES = (".npy", ".npz")
+Precision = Literal["fp32", "bf16"]
 
 
 @runtime_checkable
@@ -47,10 +48,15 @@ class Sound(NamedTuple):
 
 
 class Vocoder:
-    """A vocoder that is ready to speak."""
+    """A vocoder that is ready to speak.
 
-    def __init__(self, network: Network, name: str):
+    Args (of the constructor):
+        precision: of matrix products; "bf16" is for networks that speak in one pass.
+    """
+
+    def __init__(self, network: Network, name: str, precision: Precision = "fp32"):
         self.network = network
+        self.precision = precision
         self.name = name
         self.spec = network.mel_spec
         self.wants_f0 = "f0" in inspect.signature(network.vocode).parameters
@@ -71,8 +77,9 @@ class Vocoder:
                 )
             heard.append(torch.from_numpy(sound.f0.astype(np.float32))[None])
         torch.manual_seed(seed)
-        with torch.inference_mode():
-            wave = self.network.vocode(*heard)[0]
+        halved = torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bf16")
+        with torch.inference_mode(), halved:
+            wave = self.network.vocode(*heard)[0].float()
         return Audio(wave.numpy() / np.float32(sound.gain), self.spec.sample_rate)
 
     def hear(self, audio: Audio) -> Sound:
@@ -132,18 +139,20 @@ class Graph:
         return torch.from_numpy(np.asarray(self.session.run(["wave"], feed)[0]))
 
 
-def load_vocoder(place: str, like: MelSpec | None = None) -> Vocoder:
+def load_vocoder(place: str, like: MelSpec | None = None, precision: Precision = "fp32") -> Vocoder:
     """A vocoder by the path of its checkpoint or exported graph, or "griffin-lim".
 
     Args:
         like: the mels that Griffin-Lim shall invert; without it, those of our default vocoder.
 
     Raises:
-        SoriError: there is no such file, or it is not a vocoder.
+        SoriError: there is no such file, it is not a vocoder, or it has no such precision.
     """
+    path = Path(place)
+    if precision != "fp32" and (place == GRIFFIN_LIM or path.suffix == ".onnx"):
+        raise SoriError(f"{place} has no {precision}, which checkpoints have; leave it at fp32")
     if place == GRIFFIN_LIM:
         return Vocoder(GriffinLim(like or MelSpec()).eval(), GRIFFIN_LIM)
-    path = Path(place)
     if path.suffix == ".onnx":
         if not path.is_file():
             raise SoriError(f"there is no vocoder {path}")
@@ -151,8 +160,10 @@ def load_vocoder(place: str, like: MelSpec | None = None) -> Vocoder:
     network = registry.load(path)
     if not isinstance(network, Network):
         raise SoriError(f"{path} holds {type(network).__name__}, which is not a vocoder")
+    if precision != "fp32" and not hasattr(network, "noises"):
+        raise SoriError(f"{path} makes sample after sample, for which there is no {precision}")
     fold_weight_norm(network)  # type: ignore[arg-type]
-    return Vocoder(network, path.parent.name or path.name)
+    return Vocoder(network, path.parent.name or path.name, precision)
 
 
 def read_sound(path: Path, vocoder: Vocoder) -> Sound:

@@ -41,6 +41,38 @@ def source_filter(tmp_path):
     return tmp_path / "sf.safetensors"
 
 
+@pytest.mark.parametrize("name", ["flowavenet", "melgan", "univnet", "waveglow"])
+def test_half_precision_says_almost_the_same(name, tmp_path):
+    card = registry.spec(name)
+    torch.manual_seed(0)
+    model = card.model(card.tiny)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight += 0.02 * torch.randn_like(weight)  # couplings start as the identity
+    path = tmp_path / f"{name}.safetensors"
+    save_model(path, name, card.tiny, model)
+
+    full, halved = (load_vocoder(str(path), precision=p).copy(tone()) for p in ("fp32", "bf16"))
+
+    level = np.abs(full.samples).max()
+    assert halved.samples.dtype == np.float32
+    assert 0 < np.abs(halved.samples - full.samples).max() < 0.05 * level
+
+
+@pytest.mark.parametrize("place", ["griffin-lim", "vocoder.onnx"])
+def test_what_has_no_half_precision_says_so(place):
+    with pytest.raises(SoriError, match=f"{place} has no bf16"):
+        load_vocoder(place, precision="bf16")
+
+
+def test_who_speaks_sample_by_sample_has_no_half_precision(tmp_path):
+    card = registry.spec("wavenet")
+    save_model(tmp_path / "w.safetensors", "wavenet", card.tiny, card.model(card.tiny))
+
+    with pytest.raises(SoriError, match="sample after sample"):
+        load_vocoder(str(tmp_path / "w.safetensors"), precision="bf16")
+
+
 def test_griffin_lim_comes_closer_to_the_mel_with_every_iteration():
     torch.manual_seed(0)
     mel = MelSpectrogram(SPEC)(torch.from_numpy(tone().samples)[None][:, : 256 * 36])
