@@ -80,6 +80,13 @@ def test_the_same_seed_gives_the_same_samples_and_another_gives_others(speak):
     assert not np.array_equal(first, samples(speak, "c.wav", "--seed", 8))
 
 
+def test_bfloat16_says_something_else_but_the_same_every_time(speak):
+    first, again = (samples(speak, f"{n}.wav", "--precision", "bf16") for n in "ab")
+
+    assert len(first) > 100
+    assert np.array_equal(first, again)
+
+
 def test_voices_sound_different_and_between_two_lies_another(speak):
     takes = [samples(speak, "x.wav", reference=who) for who in ("ann", "bob", "ann&bob")]
 

@@ -130,7 +130,7 @@ class Encoder(nn.Module):
             x = block(x, mask)
         weight = as_weight(mask)
         mean = (self.norm(x) * weight).sum(dim=1) / weight.sum(dim=1)
-        return F.normalize(self.leave(mean).float(), dim=1)
+        return F.normalize(self.leave(mean.to(x.dtype)).float(), dim=1)
 
     def thinned(self, mask: Mask) -> Mask:
         """The mask without a random share of its tokens, but with the first."""

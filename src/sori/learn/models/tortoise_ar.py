@@ -34,6 +34,8 @@ Logits = Float[Tensor, "B V"]
 Bias = Float[Tensor, "..."]
 STOP_TEXT = 0  # silence, which also ends every sentence
 FRAMES_PER_CODE = 4
+FIRST_ROOM = 128  # codes that there is room for at first, 6 s
+LIVE_SHARE = 0.75  # of a batch; with so few left the others leave
 PUBLISHED_SILENCE = 83  # the code of silence of the published tokeniser
 CALM_CODES = 8  # more silence than this in a row is no pause: the network lost its way
 
@@ -105,7 +107,7 @@ class Sampling:
     top_p: float = 0.8
     repetition: float = 2.0
     limit: int = 500
-    batch: int = 16
+    batch: int = 48
 
 
 class Drawn(NamedTuple):
@@ -129,8 +131,10 @@ class Cache:
         self.store, self.used = store, used
 
     def extend(self, block: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Append to a block's keys and values, and give all of them."""
+        """Append to a block's keys and values, and give all of them; makes room where none is."""
         end = self.used + key.shape[2]
+        if end > self.store.shape[4]:
+            self.store = F.pad(self.store, (0, 0, 0, self.store.shape[4]))
         self.store[block, 0, :, :, self.used : end] = key
         self.store[block, 1, :, :, self.used : end] = value
         return self.store[block, 0, :, :, :end], self.store[block, 1, :, :, :end]
@@ -350,9 +354,12 @@ class TortoiseAR(nn.Module):
         manner: Sampling,
         tell: Callable[[int, int], None] | None = None,
     ) -> Drawn:
-        """Draw as many candidates as there are rows of noise; who stops leaves the batch."""
+        """Draw as many candidates as there are rows of noise; who stops leaves the batch.
+
+        Leaving copies all that is kept of the others, so some wait until it is worth it.
+        """
         count, limit = noise.shape
-        cache = prefix.spread(count, limit)
+        cache = prefix.spread(count, min(limit, FIRST_ROOM))
         rows = torch.arange(count, device=noise.device)
         last = torch.full_like(rows, self.config.start)
         codes = torch.full_like(noise, self.config.stop, dtype=torch.long)
@@ -360,6 +367,7 @@ class TortoiseAR(nn.Module):
         lengths = torch.full_like(rows, limit)
         heard = torch.zeros(count, self.config.codes + 2, dtype=torch.bool, device=noise.device)
         free = latents.new_zeros(1, 1)
+        live = torch.ones_like(rows, dtype=torch.bool)
         for place in range(limit):
             x = self.code_table(last) + self.code_places.weight[place]
             state = self.run(x[:, None], free, cache)[:, 0]
@@ -367,16 +375,19 @@ class TortoiseAR(nn.Module):
             logits[:, self.config.start] = float("-inf")
             last = draw(logits, heard, noise[rows, place], manner)
             heard.scatter_(1, last[:, None], True)
-            codes[rows, place], latents[rows, place] = last, state
-            going = last != self.config.stop
-            lengths[rows[~going]] = place
+            last = torch.where(live, last, self.config.stop)
+            codes[rows, place] = last
+            latents[rows[live], place] = state[live]
+            lengths[rows[live & (last == self.config.stop)]] = place
+            live = last != self.config.stop
             if tell:
                 tell(place + 1, limit)
-            if not going.any():
+            if not live.any():
                 break
-            if not going.all():
-                rows, last, heard = rows[going], last[going], heard[going]
-                cache.keep(going)
+            if live.float().mean() <= LIVE_SHARE:
+                rows, last, heard = rows[live], last[live], heard[live]
+                cache.keep(live)
+                live = live[live]
         longest = int(lengths.max())
         return Drawn(codes[:, :longest], lengths, latents[:, :longest], lengths < limit)
 

@@ -79,7 +79,7 @@ class Effort:
     guidance: float
     sampler: str = "solver"
     ramped: bool = True
-    batch: int = 16
+    batch: int = 48
     voice_share: float = 0.0
 
     def __post_init__(self) -> None:
