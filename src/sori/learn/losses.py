@@ -1,14 +1,14 @@
 """Losses as pure functions of tensors."""
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Complex, Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from sori.learn.contracts import Scalar, Wave
+from sori.learn.contracts import Mel, Scalar, Wave
 
 Resolution = tuple[int, int] | tuple[int, int, int]
 
@@ -166,3 +166,34 @@ def feature_distance(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Scalar:
     Source: Kumar et al. 2019, "MelGAN", Eq. 4, arXiv:1910.06711.
     """
     return torch.stack([F.l1_loss(f, r.detach()) for r, f in zip(real, fake, strict=True)]).mean()
+
+
+@runtime_checkable
+class Heard(Protocol):
+    """What critics say of a batch: a score map of each, and their hidden layers."""
+
+    @property
+    def scores(self) -> Sequence[Tensor]: ...
+    @property
+    def features(self) -> Sequence[Tensor]: ...
+
+
+def copy_losses(
+    critics: Callable[[Wave], Heard], mel: Callable[[Wave], Mel], real: Wave, fake: Wave
+) -> dict[str, Scalar]:
+    """What a copy of a recording is to be: `fool` the critics, `match` what they hear, and `mel`.
+
+    The first two are summed over critics and layers. Mels are compared in full precision.
+
+    Source: Kong et al. 2020, "HiFi-GAN", section 2.4, arXiv:2010.05646.
+    """
+    with torch.no_grad():
+        heard = critics(real)
+    judged = critics(fake)
+    with torch.autocast(fake.device.type, enabled=False):
+        distance = F.l1_loss(mel(fake.float()), mel(real))
+    return {
+        "fool": len(judged.scores) * least_squares_generator(judged.scores),
+        "match": len(heard.features) * feature_distance(heard.features, judged.features),
+        "mel": distance,
+    }

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sori.learn.contracts import Mel, Spec, Update, Wave
-from sori.learn.losses import feature_distance, least_squares_critic, least_squares_generator
+from sori.learn.losses import copy_losses, least_squares_critic
 from sori.learn.mel import MelSpec, MelSpectrogram, strict
 from sori.learn.nn.conv import require_product, weight_norm
 from sori.learn.nn.critics import CriticPair, PeriodCritics, ScaleCritics
@@ -129,15 +129,9 @@ class HiFiGANTask(nn.Module):
         loss = count * least_squares_critic(real.scores, self.critics(fake.detach()).scores)
         yield Update("critics", loss, {"critic": loss})
 
-        with torch.no_grad():
-            real = self.critics(batch.wave)
-        judged = self.critics(fake)
-        fool = count * least_squares_generator(judged.scores)
-        match = len(real.features) * feature_distance(real.features, judged.features)
-        with torch.autocast(fake.device.type, enabled=False):
-            mel = F.l1_loss(self.mel(fake.float()), self.mel(batch.wave))
-        loss = fool + self.config.feature_weight * match + self.config.mel_weight * mel
-        yield Update("generator", loss, {"fool": fool, "match": match, "mel": mel})
+        terms = copy_losses(self.critics, self.mel, batch.wave, fake)
+        loss = terms["fool"] + self.config.feature_weight * terms["match"]
+        yield Update("generator", loss + self.config.mel_weight * terms["mel"], terms)
 
 
 SPEC = Spec(

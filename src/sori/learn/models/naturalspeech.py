@@ -34,7 +34,7 @@ from sori.learn.contracts import (
     Wave,
 )
 from sori.learn.losses import (
-    feature_distance,
+    copy_losses,
     least_squares_critic,
     least_squares_generator,
     masked_mean,
@@ -472,7 +472,7 @@ class NaturalSpeechTask(nn.Module):
         }
         yield Update("critics", torch.stack(list(losses.values())).sum(), losses)
 
-        terms = found.divergences | self.reconstruction(made["copy"], real)
+        terms = found.divergences | copy_losses(self.critics, self.mel, real, made["copy"])
         loss = terms["kl"] + terms["fool"]
         loss = loss + config.feature_weight * terms["match"] + config.mel_weight * terms["mel"]
         if config.bidirectional:
@@ -483,19 +483,6 @@ class NaturalSpeechTask(nn.Module):
             loss = loss + config.e2e_weight * terms["e2e"]
         terms["duration"] = found.duration
         yield Update("model", loss + config.duration_weight * found.duration, terms)
-
-    def reconstruction(self, fake: Wave, real: Wave) -> dict[str, Tensor]:
-        """L_rec: fool the critics, match what they hear inside, and match mels."""
-        with torch.no_grad():
-            heard = self.critics(real)
-        judged = self.critics(fake)
-        with torch.autocast(fake.device.type, enabled=False):
-            mel = F.l1_loss(self.mel(fake.float()), self.mel(real))
-        return {
-            "fool": len(heard.scores) * least_squares_generator(judged.scores),
-            "match": len(heard.features) * feature_distance(heard.features, judged.features),
-            "mel": mel,
-        }
 
     def show(self, batch: NaturalSpeechBatch) -> Exhibit:
         """The recording, its copy through the posterior, and the same text spoken."""

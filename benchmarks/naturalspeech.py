@@ -1,0 +1,438 @@
+"""NaturalSpeech in small beside its ablations, VITS and FastSpeech 2: one voice, one budget.
+
+    python benchmarks/naturalspeech.py train runs/naturalspeech --corpora CORPORA
+    python benchmarks/naturalspeech.py speak runs/naturalspeech
+    .venv-judge/bin/python benchmarks/naturalspeech.py judge runs/naturalspeech
+    python benchmarks/naturalspeech.py report runs/naturalspeech
+
+`train` makes a recipe for every system of those in recipes/ and trains those that are not done: two
+warm starts with every contribution off, one of them with a pre-trained reader, and from these every
+system for equally many steps. It stops after --minutes and goes on when called again. --scale makes
+all trainings longer or shorter. Mixed-phoneme pre-training needs runs/corpora/prose-all
+(recipes/prose.py). Results: benchmarks/results/naturalspeech.json.
+"""
+
+import argparse
+import datetime
+import json
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "naturalspeech.json"
+WEIGHTS = "model.safetensors"
+CORPUS, SPEAKER = "kokoro-voices", "af_heart"
+SHARED = ("reader", "duration", "prior", "flow", "decoder", "posterior")
+STARTS = ("mixed-phoneme", "start", "start-read")
+OFF: dict[str, dict[str, Any]] = {
+    "full": {},
+    "no-pretraining": {"sup_phonemes": 0},
+    "no-durator": {"differentiable_durator": False},
+    "no-bidirectional": {"bidirectional": False},
+    "no-memory": {"memory": False},
+    "vits": {
+        "sup_phonemes": 0,
+        "differentiable_durator": False,
+        "bidirectional": False,
+        "memory": False,
+        "e2e_weight": 0.0,
+    },
+}
+CASCADE, RECORDINGS = "fastspeech2", "recordings"
+METRICS = ("distillmos", "wer", "mcd_db", "f0_cents")
+COMPARED = ("no-pretraining", "no-durator", "no-bidirectional", "no-memory", "vits", CASCADE)
+
+
+def read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("train", "speak", "judge", "report"))
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--corpora", type=Path, default=Path("corpora"))
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"))
+    parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--sentences", type=int, default=50, help="held-out ones, at most")
+    runs = Path("runs")
+    parser.add_argument("--fastspeech", type=Path, default=runs / "fastspeech2-heart" / WEIGHTS)
+    parser.add_argument(
+        "--vocoder", type=Path, default=runs / "source-filter-english-tuned" / WEIGHTS
+    )
+    parser.add_argument("--json", type=Path, default=RESULTS)
+    return parser.parse_args()
+
+
+def recipes(out: Path, scale: float) -> dict[str, dict[str, Any]]:
+    """What is trained, in its order; every recipe differs from its base where its name says."""
+    names = ("mixed-phoneme", "naturalspeech-heart-start", "naturalspeech-heart")
+    pretraining, start, full = (
+        tomllib.loads((ROOT / "recipes" / f"{name}.toml").read_text()) for name in names
+    )
+    found = {"mixed-phoneme": pretraining, "start": start, "start-read": deepcopy(start)}
+    found["start-read"]["config"]["sup_phonemes"] = pretraining["config"].get("sup_phonemes", 4096)
+    found["start-read"]["start"] = {"reader": str(out / "mixed-phoneme" / WEIGHTS)}
+    for name, off in OFF.items():
+        found[name] = deepcopy(full)
+        found[name]["config"] |= off
+        first = "start" if off.get("sup_phonemes") == 0 else "start-read"
+        found[name]["start"] = {part: str(out / first / WEIGHTS) for part in SHARED}
+    for recipe in found.values():
+        training = recipe["training"]
+        training["steps"] = max(1, round(scale * training["steps"]))
+    return found
+
+
+def as_toml(recipe: Mapping[str, Any], path: str = "") -> str:
+    """A recipe as TOML; what it holds is written alike in JSON."""
+    plain = [f"{k} = {json.dumps(v)}" for k, v in recipe.items() if not isinstance(v, dict)]
+    tables = [
+        f"\n[{path}{name}]\n{as_toml(table, f'{path}{name}.')}"
+        for name, table in recipe.items()
+        if isinstance(table, dict)
+    ]
+    return "\n".join([*plain, *tables])
+
+
+def log_rows(run: Path) -> list[dict[str, Any]]:
+    log = run / "log.jsonl"
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
+
+
+def reached(run: Path) -> int:
+    """The last step that a log names."""
+    return max((row.get("step", 0) for row in log_rows(run)), default=0)
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train what is not done, until the time is over."""
+    end = time.monotonic() + 60 * options.minutes
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name, recipe in recipes(options.out, options.scale).items():
+        path = options.out / f"{name}.toml"
+        path.write_text(as_toml(recipe) + "\n", encoding="utf-8")
+        left = (end - time.monotonic()) / 60
+        if reached(options.out / name) >= recipe["training"]["steps"]:
+            continue
+        if left <= 0:
+            return
+        corpora = Path("runs/corpora") if name == "mixed-phoneme" else options.corpora
+        command = [sys.executable, "-m", "sori", "train", path, "--corpora", corpora]
+        command += ["--cache", options.cache, "--out", options.out / name]
+        subprocess.run([*map(str, command), "--max-minutes", str(left)], check=True)
+        if reached(options.out / name) < recipe["training"]["steps"]:
+            return  # what comes next may start from it
+
+
+def held_out(options: argparse.Namespace) -> list[tuple[str, torch.Tensor]]:
+    """Texts that no training saw, with their recordings."""
+    from sori.learn.data.batches import select
+    from sori.learn.data.cache import Cache
+    from sori.learn.mel import MelSpec
+
+    items = select([Cache(options.cache / CORPUS, MelSpec())], True, [SPEAKER])
+    return [
+        (entry.text, torch.from_numpy(cache.wave(entry, 0, entry.frames)))
+        for cache, entry in items[: options.sentences]
+    ]
+
+
+def keep(folder: Path, number: int, text: str, samples: Any, rate: int) -> Any:
+    """Write a recording with its text beside it; return it."""
+    from sori import Audio, write
+
+    folder.mkdir(parents=True, exist_ok=True)
+    audio = Audio(samples, rate)
+    path = folder / f"{number:03}.wav"
+    write(path, audio)
+    path.with_suffix(".txt").write_text(text, encoding="utf-8")
+    return audio
+
+
+def speak(options: argparse.Namespace) -> None:
+    """Let every system speak the held-out sentences, and copy the recordings where it can."""
+    from sori.app.cascade import cascade_voice
+    from sori.learn import registry
+    from sori.learn.evaluation.distortion import align_audio
+    from sori.learn.mel import MelSpectrogram
+
+    torch.set_num_threads(1)
+    pairs = held_out(options)
+    speech, spec = options.out / "speech", None
+    copies: dict[str, float] = {}
+    for name in OFF:
+        model = registry.load(options.out / name / WEIGHTS).eval()
+        spec, distances = model.mel_spec, []
+        heard = MelSpectrogram(spec)
+        for number, (text, wave) in enumerate(pairs):
+            torch.manual_seed(number)
+            with torch.inference_mode():
+                spoken = model(ids_of(text, model.config.symbols)).wave[0]
+                spectrum = heard.magnitude(wave[None])
+                mask = torch.ones(1, spectrum.shape[2], dtype=torch.bool)
+                copy = model.decode(model.listen(spectrum, mask).mean)[0]
+            keep(speech / name, number, text, spoken.numpy(), spec.sample_rate)
+            recording = keep(speech / RECORDINGS, number, text, wave.numpy(), spec.sample_rate)
+            copied = keep(speech / f"{name}-copy", number, text, copy.numpy(), spec.sample_rate)
+            distances.append(align_audio(copied, recording)[1])
+        copies[name] = fmean(distances)
+    voice = cascade_voice(options.fastspeech, options.vocoder, None)
+    known = SPEAKER if SPEAKER in voice.speakers else None
+    for number, (text, _) in enumerate(pairs):
+        said = voice.say(text, speaker=known)
+        keep(speech / CASCADE, number, text, said.samples, said.sample_rate)
+    (options.out / "copies.json").write_text(json.dumps(copies, indent=1))
+
+
+def ids_of(text: str, symbols: str) -> torch.Tensor:
+    from sori.text.frontend import FrontEnd
+
+    phonemes = " ".join(sentence.phonemes for sentence in FrontEnd("us").sentences(text))
+    return torch.tensor([[0, *(symbols.index(c) for c in phonemes if c in symbols), 0]])
+
+
+def judge(options: argparse.Namespace) -> None:
+    """Ask the judges about everything that was spoken; runs where they are installed."""
+    from sori.learn.evaluation.clips import find_clips
+    from sori.learn.evaluation.distortion import Distortion
+    from sori.learn.evaluation.evaluation import as_json, evaluate
+    from sori.learn.evaluation.panel import quick_panel
+    from sori.learn.evaluation.pitch import SwiftF0
+
+    torch.set_num_threads(1)
+    quick = quick_panel()
+    panel = {name: quick[name] for name in ("whisper", "distillmos")}
+    panel |= {"distortion": Distortion, "pitch": SwiftF0}
+    speech, judged = options.out / "speech", options.out / "judged"
+    judged.mkdir(exist_ok=True)
+    for name in (RECORDINGS, CASCADE, *OFF):
+        references = None if name == RECORDINGS else speech / RECORDINGS
+        found = evaluate(name, find_clips(speech / name, references=references), panel)
+        (judged / f"{name}.json").write_text(json.dumps(as_json(found), indent=1))
+        print(name, {metric: round(e.value, 2) for metric, e in found.summary.items()})
+
+
+def differences(judged: Path) -> dict[str, Any]:
+    """Of every system from the full one: in every metric, with what chance alone would give."""
+    from dataclasses import asdict
+
+    from sori.learn.evaluation.compare import compare
+    from sori.learn.evaluation.evaluation import read_scores
+
+    _, full = read_scores(judged / "full.json")
+    found: dict[str, Any] = {}
+    for name in COMPARED:
+        compared = compare(read_scores(judged / f"{name}.json")[1], full)
+        found[name] = {
+            metric: {key: rounded(value) for key, value in asdict(compared[metric]).items()}
+            for metric in METRICS
+            if metric in compared
+        }
+    return found
+
+
+def rounded(value: float) -> float:
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def held_out_losses(run: Path) -> dict[str, float]:
+    """What the last look at held-out data found."""
+    rows = [row for row in log_rows(run) if "validation/loss" in row]
+    kept = ("kl", "forward_kl", "mel", "duration", "phonemes_right", "sup_phonemes_right")
+    last = rows[-1] if rows else {}
+    return {
+        name.split("/")[-1]: round(value, 4)
+        for name, value in last.items()
+        if name.startswith("validation/") and name.split("/")[-1] in kept
+    }
+
+
+def system(out: Path, name: str, copies: Mapping[str, float]) -> dict[str, Any]:
+    """What is known of one system."""
+    summary = json.loads((out / "judged" / f"{name}.json").read_text())["summary"]
+    found: dict[str, Any] = {
+        metric: {key: round(summary[metric][key], 3) for key in ("value", "low", "high")}
+        for metric in METRICS
+        if metric in summary
+    }
+    if name in copies:
+        found["copy_mcd_db"] = round(copies[name], 3)
+        found["prior_gap_db"] = round(found["mcd_db"]["value"] - copies[name], 3)
+        found["steps"] = reached(out / name)
+        found["held_out"] = held_out_losses(out / name)
+    return found
+
+
+def processor_seconds(work: Callable[[], Any], rounds: int = 3) -> float:
+    """The least processor time of some calls, after one that warms up; others cannot add to it."""
+    work()
+    spent = []
+    for _ in range(rounds):
+        started = time.process_time()
+        work()
+        spent.append(time.process_time() - started)
+    return min(spent)
+
+
+def kept_bytes(work: Callable[[], torch.Tensor]) -> int:
+    """What a computation keeps for its gradient."""
+    seen: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        seen[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        kept = work()
+    del kept
+    return sum(seen.values())
+
+
+def parts_of_a_step(options: argparse.Namespace) -> dict[str, Any]:
+    """Processor time and memory of the parts of a step of the full system, forth and back."""
+    from sori.learn import registry
+    from sori.learn.data.sources import make_source
+    from sori.learn.models.naturalspeech import NaturalSpeechTask, matched_divergence
+    from sori.learn.nn.masks import length_mask
+    from sori.learn.training.recipe import make_config, read_recipe
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    recipe = read_recipe(options.out / "full.toml")
+    spec = registry.spec(recipe.model)
+    source = make_source(spec, recipe, options)
+    task = NaturalSpeechTask(make_config(recipe))
+    batch = source.training.at(1)
+    task.step.fill_(10**9)
+    model, critics = task.model, task.critics
+    list(task.training_step(batch))  # starts the memory
+    found = task.paths(batch)
+    mask = length_mask(batch.ids_len, batch.ids.shape[1])
+    read = model.encode(batch.ids, mask).detach()
+    q, p = (
+        type(g)(g.mean.detach(), g.log_scale.detach(), g.mask)
+        for g in (found.posterior, found.prior)
+    )
+    for g in (q, p):
+        g.mean.requires_grad_()
+    crop = task.crop(found.latent.detach(), batch.mel_len)[0]
+    wave = model.decode(crop).detach()
+    frames = min(q.mask.shape[1], p.mask.shape[1])
+    short = [
+        type(g)(g.mean[..., :frames], g.log_scale[..., :frames], g.mask[:, :frames]) for g in (q, p)
+    ]
+    z = found.latent.detach()
+    works: dict[str, Callable[[], torch.Tensor]] = {
+        "posterior": lambda: model.listen(task.spectrum.magnitude(batch.wave), q.mask).mean,
+        "reader": lambda: model.encode(batch.ids, mask),
+        "durator": lambda: model.lay(read, model.duration(read, mask), mask).mean,
+        "flow": lambda: model.flow(z, q.keep)[0],
+        "soft_dtw_divergence": lambda: task.divergence(q.mean, q, p),
+        "framewise_divergence": lambda: matched_divergence(short[0].mean, short[0], short[1]),
+        "memory_and_decoder": lambda: model.decode(crop),
+        "critics": lambda: torch.stack([s.mean() for s in critics(wave).scores]),
+    }
+
+    def both(work: Callable[[], torch.Tensor]) -> None:
+        work().sum().backward()
+
+    def step() -> None:
+        for update in task.training_step(batch):
+            update.loss.backward()
+
+    report: dict[str, Any] = {
+        "items": len(batch.ids),
+        "frames": batch.wave.shape[1] // task.config.mel.hop_samples,
+        "step_seconds": round(processor_seconds(step), 4),
+        "parts": {
+            name: {
+                "seconds": round(processor_seconds(lambda work=work: both(work)), 4),
+                "kept_mb": round(kept_bytes(work) / 1e6, 2),
+            }
+            for name, work in works.items()
+        },
+    }
+    task.divergence = (
+        lambda z, q, p: matched_divergence(  # type: ignore[method-assign]
+            z[..., :frames],
+            type(q)(q.mean[..., :frames], q.log_scale[..., :frames], q.mask[:, :frames]),
+            type(p)(p.mean[..., :frames], p.log_scale[..., :frames], p.mask[:, :frames]),
+        )
+    )
+    report["step_seconds_framewise"] = round(processor_seconds(step), 4)
+    return report
+
+
+def speeds(options: argparse.Namespace) -> dict[str, Any]:
+    """The exported voice beside the one in the package, on one core: times real time."""
+    import sori
+    from sori.learn import registry
+    from sori.learn.export.speech import SpeechVoice
+    from sori.learn.export.voice import SpeakerCard, VoiceCard, write
+
+    licence = "Apache-2.0; distilled from Kokoro-82M (hexgrad, Apache-2.0)"
+    speaker = SpeakerCard(SPEAKER, "US woman", "us", licence, "131 min distilled from Kokoro-82M")
+    card = VoiceCard(
+        "naturalspeech-heart",
+        "en",
+        licence,
+        SPEAKER,
+        (speaker,),
+        "speech distilled from Kokoro-82M; its reader also from speeches of presidents of the "
+        "United States and Moby-Dick, which are in the public domain",
+    )
+    path = options.out / "ns.onnx"
+    network = registry.load(options.out / "full" / WEIGHTS).eval()
+    weights = sum(w.numel() for n, w in network.named_parameters() if not n.startswith("posterior"))
+    parity = write(SpeechVoice(network), card, path, "fp16")
+    texts = [text for text, _ in held_out(options)][:5]
+    found: dict[str, Any] = {
+        "parity": {name: float(f"{value:.2g}") for name, value in parity.items()},
+        "weights_at_inference": weights,
+        "bytes": path.stat().st_size,
+    }
+    for name, voice in (("naturalspeech", sori.load(path)), ("default", sori.load())):
+        seconds = sum(voice.say(text).seconds for text in texts)
+        spent = processor_seconds(lambda voice=voice: [voice.say(text) for text in texts])
+        found[f"{name}_times_real_time"] = round(seconds / spent, 1)
+    return found
+
+
+def report(options: argparse.Namespace) -> None:
+    """Write all that was measured."""
+    from processes import describe_machine
+    from vocoders import commit
+
+    copies = json.loads((options.out / "copies.json").read_text())
+    names: Sequence[str] = (RECORDINGS, CASCADE, *OFF)
+    result = {
+        "machine": describe_machine(),
+        "measured": str(datetime.date.today()),
+        "commit": commit(),
+        "command": "see benchmarks/naturalspeech.py",
+        "sentences": len(list((options.out / "speech" / RECORDINGS).glob("*.wav"))),
+        "steps_of_starts": {name: reached(options.out / name) for name in STARTS},
+        "pretraining": held_out_losses(options.out / "mixed-phoneme"),
+        "systems": {name: system(options.out, name, copies) for name in names},
+        "differences_from_full": differences(options.out / "judged"),
+        "step": parts_of_a_step(options),
+        "speed": speeds(options),
+    }
+    options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=1))
+
+
+def main() -> None:
+    options = read_arguments()
+    {"train": train, "speak": speak, "judge": judge, "report": report}[options.what](options)
+
+
+if __name__ == "__main__":
+    main()
