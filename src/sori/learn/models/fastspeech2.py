@@ -34,7 +34,8 @@ from sori.learn.contracts import (
 from sori.learn.losses import masked_mean
 from sori.learn.mel import MelSpec, strict
 from sori.learn.nn.alignment import expand
-from sori.learn.nn.conv import PostNet
+from sori.learn.nn.conv import PostNet, convolve
+from sori.learn.nn.dropout import Dropout
 from sori.learn.nn.masks import as_weight, length_mask
 from sori.learn.nn.prunable import FIXED, Axis, Structure
 from sori.learn.nn.transformer import FFTBlock, Positions
@@ -101,13 +102,13 @@ class Predictor(nn.Module):
         self.first_norm = nn.LayerNorm(width)
         self.second = nn.Conv1d(width, width, kernel, padding=kernel // 2)
         self.second_norm = nn.LayerNorm(width)
-        self.drop = nn.Dropout(config.predictor_dropout)
+        self.drop = Dropout(config.predictor_dropout)
         self.leave = nn.Linear(width, outputs)
 
     def forward(self, x: Steps, mask: Mask) -> Float[Tensor, "B T outputs"]:
         keep = as_weight(mask)
         for conv, norm in ((self.first, self.first_norm), (self.second, self.second_norm)):
-            x = F.relu(conv((x * keep).transpose(1, 2))).transpose(1, 2)
+            x = F.relu(convolve(conv, x * keep))
             x = self.drop(norm(x))
         return self.leave(x)
 
