@@ -1,11 +1,12 @@
 """The speech server under load, beside Piper's HTTP server in the same run; and its memory.
 
     python3.11 benchmarks/setup_peers.py
-    .venv-test/bin/python benchmarks/serve.py             about four minutes
+    .venv-test/bin/python benchmarks/serve.py             less than five minutes
     .venv-test/bin/python benchmarks/serve.py --memory    10,000 requests, about four minutes
 
-Clients, each with one request at a time, keep coming for a fixed time. Everything goes over the
-loopback interface; the load is bounded by the number of clients and by the time. Results:
+Clients, each with one request at a time, keep coming for a fixed time. Sori is measured as it is
+by default, with another number of processors for a sentence, and in two processes. Everything goes
+over the loopback interface; the load is bounded by the number of clients and by the time. Results:
 benchmarks/results/serve.json, and with `make docs` the table of docs/serve.md.
 """
 
@@ -32,7 +33,7 @@ from setup_peers import PEERS, ROOT, python, voice_files
 RESULTS = ROOT / "benchmarks" / "results" / "serve.json"
 SENTENCES = ROOT / "benchmarks" / "sentences.txt"
 CLIENTS = (1, 8, 32, 128)
-SECONDS = 20.0  # for each number of clients
+SECONDS = 12.0  # for each number of clients
 START_SECONDS = 120.0
 PATIENCE_SECONDS = 120.0  # a request without an end by then counts as lost
 REQUESTS = 10_000  # of the run that watches memory
@@ -74,17 +75,29 @@ class Load:
             self.sound_bytes += sound_bytes
 
 
-def sori(*options: str) -> Server:
-    command = (sys.executable, "-m", "sori", "serve", "--port", "{port}", *options)
+def sori(label: str = "Sori", *options: str) -> Server:
+    serve = ("serve", "--no-cloning", "--port", "{port}", *options)
     body = {"model": "sori", "voice": "default", "response_format": "wav"}
-    return Server("Sori", command, "/v1/audio/speech", body, "input")
+    command = (sys.executable, "-m", "sori", *serve)
+    return Server(label, command, "/v1/audio/speech", body, "input")
+
+
+def servers() -> list[Server]:
+    """Who is compared; nobody is turned away, so that all answer the same load."""
+    everybody = ("--waiting", str(max(CLIENTS)))
+    return [
+        sori("Sori", *everybody),
+        sori("Sori, 2 threads", "--threads", "2", *everybody),
+        sori("Sori, 2 workers", "--workers", "2", *everybody),
+        piper(),
+    ]
 
 
 def piper() -> Server:
     program = str(python(PEERS / "rivals"))
     voice = str(voice_files()["piper joe"])
     command = (program, "-m", "piper.http_server", "-m", voice, "--host", HOST, "--port", "{port}")
-    return Server("Piper joe medium", command, "/", {}, "text")
+    return Server("Piper joe medium", command, "/synthesize", {}, "text")
 
 
 def free_port() -> int:
@@ -165,20 +178,26 @@ def summary(load: Load, spent: float) -> dict[str, Any]:
 
 
 def measure_load(seconds: float) -> dict[str, Any]:
-    """Both servers with every number of clients, then Sori as it is set up by default, flooded."""
+    """All servers with every number of clients, then Sori as it is set up by default, flooded."""
     measured: dict[str, Any] = {}
-    for server in (sori("--waiting", str(max(CLIENTS))), piper()):
+    for server in servers():
         with running(server) as (port, process):
             levels = {}
             for clients in CLIENTS:
                 levels[str(clients)] = summary(*asyncio.run(press(server, port, clients, seconds)))
                 print(server.label, clients, levels[str(clients)], flush=True)
-            peak = high_water_bytes(process.pid)
+            peak = sum(map(high_water_bytes, family(process.pid)))
         measured[server.label] = {"clients": levels, "peak_memory_bytes": peak}
     with running(sori()) as (port, _):
         flood = summary(*asyncio.run(press(sori(), port, max(CLIENTS), seconds)))
     measured["flood"] = {"clients": max(CLIENTS), **flood}
     return measured
+
+
+def family(process_id: int) -> list[int]:
+    """A process and its children."""
+    children = Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()
+    return [process_id, *map(int, children)]
 
 
 def resident_bytes(process_id: int) -> int:
@@ -214,8 +233,8 @@ def measure_memory(requests: int) -> dict[str, Any]:
 def markdown(result: Mapping[str, Any]) -> list[str]:
     """The tables of docs/serve.md."""
     lines = [
-        "| server | clients | requests/s | first byte p50 | p95 | p99 | lost or failed |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| server | memory | clients | requests/s | first byte p50 | p95 | p99 | lost or failed |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     load = result.get("load", {})
     for label, measured in load.items():
@@ -225,7 +244,9 @@ def markdown(result: Mapping[str, Any]) -> list[str]:
             waits = level["first_byte_seconds"]
             failed = sum(n for status, n in level["answers"].items() if status != "200")
             cells = [f"{waits[mark]:.3f} s" for mark in ("p50", "p95", "p99")]
-            row = [label, clients, f"{level['requests_per_second']:.1f}", *cells, str(failed)]
+            memory = f"{measured['peak_memory_bytes'] / 1e6:.0f} MB"
+            speed = f"{level['requests_per_second']:.1f}"
+            row = [label, memory, clients, speed, *cells, str(failed)]
             lines.append(f"| {' | '.join(row)} |")
     if flood := load.get("flood"):
         answers = ", ".join(f"{n} × {status}" for status, n in sorted(flood["answers"].items()))

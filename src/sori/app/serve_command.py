@@ -30,7 +30,10 @@ Keys = Annotated[
     ),
 ]
 Voice = Annotated[str | None, typer.Option(help="The voice that speaks when none is asked for.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="Processors for one sentence.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processors for one sentence; by default all there are, shared."),
+]
 Workers = Annotated[int, typer.Option(min=1, help="Processes, each with voices of its own.")]
 AtOnce = Annotated[int, typer.Option(min=1, help="Sentences made at the same time, per process.")]
 Waiting = Annotated[int, typer.Option(min=0, help="Requests that may wait, per process.")]
@@ -74,7 +77,18 @@ def serve(  # noqa: PLR0913 - a parameter is an option of the command
     keys = tuple(api_key or ())
     # A worker knows only its own jobs, and the next request may meet another one.
     how = Cloning(base, clones) if cloning and workers == 1 else None
-    run(Settings(host, port, keys, voice, lexicon, threads, log_text, limits, how), workers)
+    shared = threads or share_of_processors(workers * at_once)
+    run(Settings(host, port, keys, voice, lexicon, shared, log_text, limits, how), workers)
+
+
+def share_of_processors(sentences: int) -> int:
+    """Processors for each of so many sentences in the making.
+
+    Two threads finish a sentence sooner than one, and spend half as much again on it.
+    """
+    from sori.speak.graph import default_threads
+
+    return max(1, default_threads() // sentences)
 
 
 def run(settings: "Settings", workers: int) -> None:
