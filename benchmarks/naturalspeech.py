@@ -374,24 +374,14 @@ def speeds(options: argparse.Namespace) -> dict[str, Any]:
     """The exported voice beside the one in the package, on one core: times real time."""
     import sori
     from sori.learn import registry
-    from sori.learn.export.speech import SpeechVoice
-    from sori.learn.export.voice import SpeakerCard, VoiceCard, write
+    from sori.learn.export.voice import export
 
-    licence = "Apache-2.0; distilled from Kokoro-82M (hexgrad, Apache-2.0)"
-    speaker = SpeakerCard(SPEAKER, "US woman", "us", licence, "131 min distilled from Kokoro-82M")
-    card = VoiceCard(
-        "naturalspeech-heart",
-        "en",
-        licence,
-        SPEAKER,
-        (speaker,),
-        "speech distilled from Kokoro-82M; its reader also from speeches of presidents of the "
-        "United States and Moby-Dick, which are in the public domain",
-    )
     path = options.out / "ns.onnx"
-    network = registry.load(options.out / "full" / WEIGHTS).eval()
+    card = ROOT / "recipes" / "voices" / "naturalspeech-heart.toml"
+    checkpoint = options.out / "full" / WEIGHTS
+    parity = export(checkpoint, None, card, path, "fp16")
+    network = registry.load(checkpoint)
     weights = sum(w.numel() for n, w in network.named_parameters() if not n.startswith("posterior"))
-    parity = write(SpeechVoice(network), card, path, "fp16")
     texts = [text for text, _ in held_out(options)][:5]
     found: dict[str, Any] = {
         "parity": {name: float(f"{value:.2g}") for name, value in parity.items()},
