@@ -25,6 +25,7 @@ SIZES = {
     "clvp": ("clvp", {}),
     "diffusion": ("tortoise_diffusion", {"mel": MEL}),
     "vocoder": ("univnet", {"mel": MEL}),
+    "cvvp": ("cvvp", {}),
 }
 
 
@@ -148,6 +149,19 @@ def test_without_a_vocoder_griffin_lim_speaks_and_a_source_filter_finds_f0(speak
     assert len(samples(speak, "b.wav")) > 100
 
 
+def test_likeness_to_the_voice_counts_where_it_is_asked_for(speak, somewhere):
+    by_text, by_both = (samples(speak, "a.wav", "--voice-share", share) for share in (0, 0.5))
+    latents = ("--save-latents", "ann.safetensors", "--voice-share", 0)
+    samples(speak, "b.wav", *latents)
+    (somewhere / "nets" / "cvvp" / "model.safetensors").unlink()
+
+    results = [speak("--voice-share", 1), speak("--voice-share", 1, reference="ann.safetensors")]
+
+    assert len(by_text) and len(by_both)
+    assert [result.status for result in results] == [2, 2]
+    assert all("no cvvp, or the voice no recording, to compare" in r.err for r in results)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -155,6 +169,7 @@ def test_without_a_vocoder_griffin_lim_speaks_and_a_source_filter_finds_f0(speak
         (("--sampler", "euler"), "there is no sampler 'euler'"),
         (("--candidates", "0"), "candidates 0 is out of range; give 1 or more"),
         (("--steps", "21"), "21 steps; the decoder learned 20"),
+        (("--voice-share", "1.5"), "voice_share 1.5 is out of range; give 0 to 1"),
         (("--precision", "fp8"), "there is no precision 'fp8'"),
         (("--speed", "2"), "TorToise takes speed from the recordings"),
         (("--save-latents", "a.wav"), "a.wav must end in .safetensors"),

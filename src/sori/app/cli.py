@@ -74,6 +74,10 @@ Steps = Annotated[int | None, typer.Option(help="TorToise: of the decoder's samp
 Guidance = Annotated[
     float | None, typer.Option(help="TorToise: how far beyond the learned the decoder follows.")
 ]
+VoiceShare = Annotated[
+    float | None,
+    typer.Option(help="TorToise: of likeness to the voice (CVVP) in the ranking, 0 to 1."),
+]
 Sampler = Annotated[
     str | None, typer.Option(help="TorToise: solver (the default), ddim or ancestral.")
 ]
@@ -143,6 +147,7 @@ def say(  # noqa: PLR0913 - a parameter is an option of the command
     candidates: Candidates = None,
     steps: Steps = None,
     guidance: Guidance = None,
+    voice_share: VoiceShare = None,
     sampler: Sampler = None,
     precision: Numbers = None,
     save_latents: SaveLatents = None,
@@ -168,6 +173,7 @@ def say(  # noqa: PLR0913 - a parameter is an option of the command
         candidates=candidates,
         steps=steps,
         guidance=guidance,
+        voice_share=voice_share,
         sampler=sampler,
         precision=precision,
         save_latents=save_latents,

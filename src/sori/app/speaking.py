@@ -47,6 +47,7 @@ class Zeroshot:
     candidates: int | None = None
     steps: int | None = None
     guidance: float | None = None
+    voice_share: float | None = None
     sampler: str | None = None
     precision: str | None = None
     save_latents: Path | None = None

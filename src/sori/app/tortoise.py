@@ -128,6 +128,7 @@ def tortoise_voice(request: Zeroshot, seed: int, lexicon: Path | None) -> Voice:
         candidates=request.candidates,
         steps=request.steps,
         guidance=request.guidance,
+        voice_share=request.voice_share,
     )
     if request.save_latents is not None:
         if request.save_latents.suffix != ".safetensors":

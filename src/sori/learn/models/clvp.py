@@ -3,9 +3,7 @@
 Two transformers bring text and codes into one space, where what belongs together lies close.
 
 Sources: Betker 2023, "Better speech synthesis through scaling" (TorToise), section 4.2,
-arXiv:2305.07243; loss from Radford et al. 2021, "CLIP", section 2.3, arXiv:2103.00020; rotary
-positions from Su et al. 2021, "RoFormer", section 3.4, arXiv:2104.09864; gated linear units from
-Shazeer 2020, arXiv:2002.05202.
+arXiv:2305.07243; loss from Radford et al. 2021, "CLIP", section 2.3, arXiv:2103.00020.
 Deviations: text is phonemes, not byte pairs; what lies behind an item's end is hidden, where the
 program fills up with silence.
 """
@@ -20,17 +18,15 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sori.learn.contracts import Ids, Lengths, Mel, Scalar, Spec, Update
+from sori.learn.contracts import Ids, Lengths, Mel, Spec, Update
 from sori.learn.mel import MelSpec, strict
-from sori.learn.nn.attention import attend
-from sori.learn.nn.masks import as_bias, as_weight, length_mask
+from sori.learn.nn.contrast import Block, contrastive
+from sori.learn.nn.masks import as_weight, length_mask
 from sori.learn.nn.quantise import require_tokeniser
 from sori.text.phonemes import SYMBOLS
 
 Codes = Int[Tensor, "B K"]
 Tokens = Int[Tensor, "B L"]
-Sequence = Float[Tensor, "B L D"]
-Heads = Float[Tensor, "B H L D_head"]
 Mask = Bool[Tensor, "B L"]
 Places = Float[Tensor, "B D"]
 
@@ -66,50 +62,6 @@ class CLVPBatch:
     mel_len: Lengths
 
 
-def rotate(x: Heads, channels: int) -> Heads:
-    """Turn pairs of the first channels by angles that grow with their place.
-
-    The pairs are a channel of the first half and one of the second.
-    """
-    half = channels // 2
-    rates = 10000 ** (-torch.arange(half, device=x.device) / half)
-    angles = torch.arange(x.shape[2], device=x.device)[:, None] * rates
-    sine, cosine = angles.sin().to(x.dtype), angles.cos().to(x.dtype)
-    a, b, rest = x[..., :half], x[..., half:channels], x[..., channels:]
-    return torch.cat([a * cosine - b * sine, b * cosine + a * sine, rest], dim=3)
-
-
-class Block(nn.Module):
-    """Attention with rotary positions and a gated feed-forward layer, each under its RMS norm.
-
-    Values are turned as queries and keys are.
-    """
-
-    def __init__(self, config: CLVPConfig):
-        super().__init__()
-        width = config.width
-        self.heads = config.heads
-        self.rotated = min(max(width // (2 * config.heads), 32), width // config.heads)
-        self.first_norm = nn.RMSNorm(width, eps=1e-5)
-        self.project = nn.Linear(width, 3 * width, bias=False)
-        self.leave = nn.Linear(width, width)
-        self.second_norm = nn.RMSNorm(width, eps=1e-5)
-        self.widen = nn.Linear(width, 4 * width)
-        self.narrow = nn.Linear(2 * width, width)
-        self.drop = nn.Dropout(config.dropout)
-
-    def forward(self, x: Sequence, mask: Mask) -> Sequence:
-        query, key, value = (
-            rotate(part.unflatten(2, (self.heads, -1)).transpose(1, 2), self.rotated)
-            for part in self.project(self.first_norm(x)).chunk(3, dim=2)
-        )
-        bias = as_bias(mask)[:, None, None, :]
-        mixed = attend(query, key, value, bias, query.shape[3] ** -0.5)
-        x = x + self.leave(mixed.transpose(1, 2).flatten(2))
-        content, gate = self.widen(self.second_norm(x)).chunk(2, dim=2)
-        return x + self.narrow(self.drop(content * F.gelu(gate)))
-
-
 class Encoder(nn.Module):
     """Tokens to a place on the unit sphere: the mean over what the blocks make of them."""
 
@@ -117,7 +69,9 @@ class Encoder(nn.Module):
         super().__init__()
         self.hidden_share = config.hidden_share
         self.table = nn.Embedding(tokens, config.width)
-        self.blocks = nn.ModuleList([Block(config) for _ in range(config.blocks)])
+        self.blocks = nn.ModuleList([
+            Block(config.width, config.heads, config.dropout, 2) for _ in range(config.blocks)
+        ])
         self.norm = nn.LayerNorm(config.width)
         self.leave = nn.Linear(config.width, config.width, bias=False)
 
@@ -168,15 +122,6 @@ class CLVP(nn.Module):
         known = codes.clamp(max=self.config.codes - 1)
         speech = self.speech(known, codes_len.clamp(min=1))
         return self.sharpness.exp() * speech @ self.text(ids, lengths)[0]
-
-
-def contrastive(logits: Float[Tensor, "B B"]) -> Scalar:
-    """Symmetric cross entropy of finding each row's own column and each column's own row, in nats.
-
-    Source: Radford et al. 2021, "CLIP", figure 3, arXiv:2103.00020.
-    """
-    own = torch.arange(len(logits), device=logits.device)
-    return 0.5 * (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own))
 
 
 class CLVPTask(nn.Module):

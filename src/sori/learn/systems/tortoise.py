@@ -86,6 +86,8 @@ class Effort:
         for name in ("candidates", "steps", "batch"):
             if getattr(self, name) < 1:
                 raise SoriError(f"{name} {getattr(self, name)} is out of range; give 1 or more")
+        if not 0 <= self.voice_share <= 1:
+            raise SoriError(f"voice_share {self.voice_share:g} is out of range; give 0 to 1")
         if self.sampler not in SAMPLERS:
             raise SoriError(
                 f"there is no sampler {self.sampler!r}; choose one of: {', '.join(SAMPLERS)}"
