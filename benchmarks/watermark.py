@@ -12,6 +12,7 @@ import argparse
 import io
 import json
 import random
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     result: dict[str, Any] = {
+        "command": " ".join(["python", *sys.argv[:1], options.corpus.name, *sys.argv[2:]]),
         "machine": describe_machine(),
         "corpus": options.corpus.name,
         "clips": options.clips,
