@@ -254,6 +254,25 @@ def held_out_losses(run: Path) -> dict[str, float]:
     }
 
 
+def pretraining(out: Path, cache: Path) -> dict[str, float]:
+    """How often hidden phonemes are told, and how often by who always says the most frequent."""
+    from collections import Counter
+
+    from sori.learn.data.corpora import is_held_out
+    from sori.learn.data.texts import FILE
+    from sori.text.supphonemes import SupPhonemes
+
+    sentences = (cache / "prose-all" / FILE).read_text(encoding="utf-8").splitlines()
+    unseen = [sentence for sentence in sentences if is_held_out(sentence)][:1000]
+    cutter = SupPhonemes(4096)
+    counts = {
+        "phonemes_chance": Counter(c for s in unseen for c in s),
+        "sup_phonemes_chance": Counter(i for s in unseen for i in cutter.ids(s)),
+    }
+    chances = {name: max(c.values()) / c.total() for name, c in counts.items()}
+    return held_out_losses(out / "mixed-phoneme") | chances
+
+
 def system(out: Path, name: str, copies: Mapping[str, float]) -> dict[str, Any]:
     """What is known of one system."""
     summary = json.loads((out / "judged" / f"{name}.json").read_text())["summary"]
@@ -409,7 +428,7 @@ def report(options: argparse.Namespace) -> None:
         "command": "see benchmarks/naturalspeech.py",
         "sentences": len(list((options.out / "speech" / RECORDINGS).glob("*.wav"))),
         "steps_of_starts": {name: reached(options.out / name) for name in STARTS},
-        "pretraining": held_out_losses(options.out / "mixed-phoneme"),
+        "pretraining": pretraining(options.out, options.cache),
         "systems": {name: system(options.out, name, copies) for name in names},
         "differences_from_full": differences(options.out / "judged"),
         "step": parts_of_a_step(options),

@@ -103,6 +103,38 @@ def tacotron2_tables(found: dict) -> Iterator[str]:
             )
 
 
+def book_lines(found: dict) -> Iterator[str]:
+    """What `benchmarks/book.py` measured of a book, and of a very long one."""
+    if book := found.get("quality"):
+        low, middle, high = book["sentences_lufs_10_50_90"]
+        usual, rare = book["steps_inside_speech_50_99_dbfs"]
+        yield (
+            f"- A book of {book['words']:,} words, {book['hours_of_speech']} hours of speech, took "
+            f"{book['seconds']:.0f} s in {in_jobs(book)}. Chapters differ by "
+            f"{book['spread_of_chapters_lu']} LU; eight sentences of ten lie between {low} and "
+            f"{high} LUFS, half of them above {middle}."
+        )
+        yield (
+            f"- At {book['seams']:,} seams, where sound meets exact silence, the greatest step "
+            f"from one sample to the next is {book['greatest_step_at_a_seam_dbfs']} dBFS; inside "
+            f"speech half of the steps are above {usual} dBFS, one of a hundred above {rare}."
+        )
+    if book := found.get("length"):
+        first, *rest = book["peak_bytes_of_each_tenth"][1:]
+        yield (
+            f"- {book['words']:,} words by a voice that hums, {book['hours_of_speech']:.0f} hours "
+            f"of sound in {book['chapters']} chapters, took {book['seconds'] / 60:.1f} min in "
+            f"{in_jobs(book)}. All processes together held {first / 1e6:.0f} MB at most in the "
+            f"second tenth of the time, {rest[-1] / 1e6:.0f} MB in the last, "
+            f"{book['peak_bytes'] / 1e6:.0f} MB at their peak."
+        )
+    yield f"\nCommit {next(iter(found.values()))['commit']}."
+
+
+def in_jobs(book: dict) -> str:
+    return "one process" if book["jobs"] == 1 else f"{book['jobs']} processes"
+
+
 def fill(readme: Path, mark: str, table: str) -> None:
     text = readme.read_text(encoding="utf-8")
     between = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.S)
@@ -219,15 +251,21 @@ def main() -> None:
 
         fill(readme, "measured", markdown(json.loads(results.read_text(encoding="utf-8"))))
     sys.path.insert(0, str(ROOT / "benchmarks"))
+    import corpus_check
+    import naturalspeech_table
     import serve
     import training_table
 
     for result, page, tables in (
         ("training", "train", training_table.markdown),
         ("serve", "serve", serve.markdown),
+        ("book", "read", book_lines),
+        ("corpus_check", "corpora", corpus_check.markdown),
         ("density", "generative-models", density_tables),
         ("tacotron2", "models/tacotron2", tacotron2_tables),
         ("vocoder_speed", "vocoders", speed_table),
+        ("naturalspeech", "models/naturalspeech", naturalspeech_table.markdown),
+        ("soft_dtw", "models/naturalspeech", naturalspeech_table.soft_dtw),
     ):
         measured = ROOT / "benchmarks" / "results" / f"{result}.json"
         if measured.exists():
