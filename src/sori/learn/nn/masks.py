@@ -14,14 +14,15 @@ def count_up(size: Size, device: torch.device) -> Int[Tensor, " T"]:
 
     A traced `arange` would have the length of the example for ever after.
     """
-    if torch.jit.is_tracing():
+    if torch.jit.is_tracing():  # type: ignore[attr-defined]
         return (torch.arange(LONGEST_TRACED, device=device) < size).nonzero()[:, 0]
     return torch.arange(size, device=device)  # type: ignore[call-overload]
 
 
 def length_mask(lengths: Lengths, size: Size) -> Bool[Tensor, "B T"]:
     """True at the first `lengths[b]` of `size` places of item b."""
-    return torch.arange(size, device=lengths.device)[None] < lengths[:, None]
+    places = torch.arange(size, device=lengths.device)  # type: ignore[call-overload]
+    return places[None] < lengths[:, None]
 
 
 def as_weight(mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T 1"]:
