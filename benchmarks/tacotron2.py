@@ -22,6 +22,7 @@ from processes import describe_machine
 import sori
 from sori.app.cascade import cascade_voice
 from sori.learn import registry
+from sori.learn.checkpoint import load_model
 from sori.learn.contracts import Delivery
 from sori.learn.data.batches import Sentences, select
 from sori.learn.data.cache import Cache
@@ -52,6 +53,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--picture", type=Path, help="draw the attention of a sentence here")
     parser.add_argument("--judge", action="store_true", help="ask the judges as well")
+    parser.add_argument("--sentences", type=int, default=50, help="of each kind, at most")
     return parser.parse_args()
 
 
@@ -180,9 +182,11 @@ def main() -> None:
     models = {name: registry.load(path) for name, path in networks.items()}
     tacotron = models["tacotron2"]
     assert isinstance(tacotron, Tacotron2)
-    hard, plain = lines("hard_sentences.txt"), lines("sentences.txt")[:50]
+    hard, plain = (lines(f"{n}sentences.txt")[: options.sentences] for n in ("hard_", ""))
     report: dict[str, Any] = {
         "machine": describe_machine(),
+        "sentences": {"plain": len(plain), "hard": len(hard)},
+        "steps": {name: load_model(path).notes["step"] for name, path in networks.items()},
         "parameters": {
             name: sum(weight.numel() for weight in model.parameters())
             for name, model in models.items()

@@ -79,6 +79,8 @@ def tacotron2_tables(found: dict) -> Iterator[str]:
         f"({aligned['steps']} steps of held-out sentences). The post-net brings the error of the "
         f"log mel from {aligned['mel_error_before_postnet']} to {aligned['mel_error']}.\n"
     )
+    steps = ", ".join(f"{name} {count}" for name, count in found["steps"].items())
+    yield f"Steps of training: {steps}.\n"
     if (ROOT / "docs" / "models" / ATTENTION).exists():
         yield f"![where attention is, step by step]({ATTENTION})\n"
     yield "| attention | hard sentences | without an end | with a skip | with a repeat |"
@@ -94,7 +96,9 @@ def tacotron2_tables(found: dict) -> Iterator[str]:
         size = f"{found['parameters'][name] / 1e6:.2f} M"
         yield f"| {name} | {size} | {' | '.join(f'{value:.4f}' for value in row.values())} |"
     if "judged" in found:
-        yield "\n| model, sentences | word errors | DistillMOS |\n| --- | --- | --- |"
+        kinds = " and ".join(f"{count} {kind} ones" for kind, count in found["sentences"].items())
+        yield f"\nSpoken through the same vocoder, {kinds}:\n"
+        yield "| model, sentences | word errors | DistillMOS |\n| --- | --- | --- |"
         for name, row in found["judged"].items():
             wer, mos = row["wer"], row["distillmos"]
             yield (
