@@ -83,7 +83,7 @@ COSTS = {
     "vocoder": 3,
     "export": 1,
 }
-RATES = {"blend": 0.2, "tune": 2e-4, "gates": 0.2, "mend": 1e-3}
+RATES = {"blend": 0.2, "tune": 2e-4, "gates": 0.2, "mend": 2e-3}
 BATCH_FRAMES = 1500
 IMAGINED_BATCH = 3
 VOCODER_CROP, VOCODER_BATCH = 48, 12

@@ -4,11 +4,12 @@ import html
 
 from sori.audio.files import read
 from sori.learn.cloning.order import Cloned, Order
+from sori.learn.data.corpora import Utterance
 from sori.learn.evaluation.evaluation import Evaluation
 from sori.learn.evaluation.metrics import METRICS
-from sori.learn.evaluation.report import STYLE, cost_rows, figure, sound_address, table
+from sori.learn.evaluation.report import cost_rows, figure, page, sound_address, table
 
-RECORDINGS_SHOWN = 4
+RECORDINGS_SHOWN = 8
 
 
 def clone_page(order: Order, cloned: Cloned, pruned: Evaluation, whole: Evaluation) -> str:
@@ -16,33 +17,39 @@ def clone_page(order: Order, cloned: Cloned, pruned: Evaluation, whole: Evaluati
     name = html.escape(order.name)
     parts = [
         f"<h1>{name}</h1>",
-        f"<p>A voice of {len(cloned.recordings)} recordings, "
-        f"{100 * cloned.density:.0f} % of the acoustic model's and "
-        f"{100 * cloned.vocoder_density:.0f} % of the vocoder's weights left "
-        f"(pipeline {html.escape(order.pipeline)}). "
-        f"{html.escape(order.consent)} All that it speaks bears a watermark.</p>",
+        f"<p>A voice of {len(cloned.recordings)} recordings. "
+        f"{100 * cloned.density:.0f} % of the acoustic model's weights and "
+        f"{100 * cloned.vocoder_density:.0f} % of the vocoder's are left "
+        f"(pipeline {html.escape(order.pipeline)}).</p>",
+        f'<p class="note">{html.escape(order.consent)} '
+        "All that this voice speaks bears a watermark.</p>",
         table(("", "pruned", "before pruning"), quality_rows(pruned, whole)),
+        *(f'<p class="note">{html.escape(line)}</p>' for line in pruned.missing.values()),
+        "<h2>The voice</h2>",
+        *spoken(pruned, whole),
         "<h2>The recordings</h2>",
-        table(("recording", "text"), [(u.audio.name, u.text) for u in cloned.recordings]),
+        *(recording(u) for u in cloned.recordings[:RECORDINGS_SHOWN]),
     ]
     if cloned.findings:
         rows = [(f.file, f.what, "left out" if f.is_fatal else "used") for f in cloned.findings]
         parts.append("<h3>What was found</h3>" + table(("file", "finding", ""), rows))
-    parts += [
-        f'<p><audio controls preload="none" src="{sound_address(read(u.audio))}"></audio></p>'
-        for u in cloned.recordings[:RECORDINGS_SHOWN]
-    ]
-    parts += ["<h2>The voice</h2>", *spoken(pruned, whole)]
-    parts += ["<h2>How it was made</h2>", table(("stage", "seconds"), seconds_rows(cloned))]
     blend = sorted(cloned.known_speakers.items(), key=lambda item: -item[1])
-    rows = [(speaker, f"{100 * share:.0f} %") for speaker, share in blend]
-    parts.append("<h3>The blend of known speakers it began with</h3>")
-    parts.append(table(("speaker", "share"), rows))
-    parts += [f'<p class="note">{html.escape(line)}</p>' for line in pruned.missing.values()]
+    shares = [(speaker, f"{100 * share:.0f} %") for speaker, share in blend]
+    parts += [
+        "<h2>How it was made</h2>",
+        table(("stage", "seconds"), seconds_rows(cloned)),
+        "<h3>The blend of known speakers it began with</h3>",
+        table(("speaker", "share"), shares),
+    ]
+    return page(f"{order.name}: a cloned voice", parts)
+
+
+def recording(utterance: Utterance) -> str:
+    """A player and what is said."""
     return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{name}: a cloned voice</title><style>{STYLE}</style>{''.join(parts)}</html>\n"
+        f'<p><audio controls preload="none" src="{sound_address(read(utterance.audio))}"></audio> '
+        f"{html.escape(utterance.text)} "
+        f'<span class="note">{html.escape(utterance.audio.name)}</span></p>'
     )
 
 
