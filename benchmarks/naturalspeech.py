@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from statistics import fmean
@@ -48,6 +48,7 @@ OFF: dict[str, dict[str, Any]] = {
     },
 }
 CASCADE, RECORDINGS = "fastspeech2", "recordings"
+SPOKEN = 5  # sentences for the speed of a voice
 METRICS = ("distillmos", "wer", "mcd_db", "f0_cents")
 COMPARED = ("no-pretraining", "no-durator", "no-bidirectional", "no-memory", "vits", CASCADE)
 
@@ -216,7 +217,7 @@ def judge(options: argparse.Namespace) -> None:
         references = None if name == RECORDINGS else speech / RECORDINGS
         found = evaluate(name, find_clips(speech / name, references=references), panel)
         (judged / f"{name}.json").write_text(json.dumps(as_json(found), indent=1))
-        print(name, {metric: round(e.value, 2) for metric, e in found.summary.items()})
+        print(name, {metric: round(float(e.value), 2) for metric, e in found.summary.items()})
 
 
 def differences(judged: Path) -> dict[str, Any]:
@@ -289,138 +290,15 @@ def system(out: Path, name: str, copies: Mapping[str, float]) -> dict[str, Any]:
     return found
 
 
-def processor_seconds(work: Callable[[], Any], rounds: int = 3) -> float:
-    """The least processor time of some calls, after one that warms up; others cannot add to it."""
-    work()
-    spent = []
-    for _ in range(rounds):
-        started = time.process_time()
-        work()
-        spent.append(time.process_time() - started)
-    return min(spent)
-
-
-def kept_bytes(work: Callable[[], torch.Tensor]) -> int:
-    """What a computation keeps for its gradient."""
-    seen: dict[int, int] = {}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        seen[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        kept = work()
-    del kept
-    return sum(seen.values())
-
-
-def parts_of_a_step(options: argparse.Namespace) -> dict[str, Any]:
-    """Processor time and memory of the parts of a step of the full system, forth and back."""
-    from sori.learn import registry
-    from sori.learn.data.sources import make_source
-    from sori.learn.models.naturalspeech import NaturalSpeechTask, matched_divergence
-    from sori.learn.nn.masks import length_mask
-    from sori.learn.training.recipe import make_config, read_recipe
-
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    recipe = read_recipe(options.out / "full.toml")
-    spec = registry.spec(recipe.model)
-    source = make_source(spec, recipe, options)
-    task = NaturalSpeechTask(make_config(recipe))
-    batch = source.training.at(1)
-    task.step.fill_(10**9)
-    model, critics = task.model, task.critics
-    list(task.training_step(batch))  # starts the memory
-    found = task.paths(batch)
-    mask = length_mask(batch.ids_len, batch.ids.shape[1])
-    read = model.encode(batch.ids, mask).detach()
-    q, p = (
-        type(g)(g.mean.detach(), g.log_scale.detach(), g.mask)
-        for g in (found.posterior, found.prior)
-    )
-    for g in (q, p):
-        g.mean.requires_grad_()
-    crop = task.crop(found.latent.detach(), batch.mel_len)[0]
-    wave = model.decode(crop).detach()
-    frames = min(q.mask.shape[1], p.mask.shape[1])
-    short = [
-        type(g)(g.mean[..., :frames], g.log_scale[..., :frames], g.mask[:, :frames]) for g in (q, p)
-    ]
-    z = found.latent.detach()
-    works: dict[str, Callable[[], torch.Tensor]] = {
-        "posterior": lambda: model.listen(task.spectrum.magnitude(batch.wave), q.mask).mean,
-        "reader": lambda: model.encode(batch.ids, mask),
-        "durator": lambda: model.lay(read, model.duration(read, mask), mask).mean,
-        "flow": lambda: model.flow(z, q.keep)[0],
-        "soft_dtw_divergence": lambda: task.divergence(q.mean, q, p),
-        "framewise_divergence": lambda: matched_divergence(short[0].mean, short[0], short[1]),
-        "memory_and_decoder": lambda: model.decode(crop),
-        "critics": lambda: torch.stack([s.mean() for s in critics(wave).scores]),
-    }
-
-    def both(work: Callable[[], torch.Tensor]) -> None:
-        work().sum().backward()
-
-    def step() -> None:
-        for update in task.training_step(batch):
-            update.loss.backward()
-
-    report: dict[str, Any] = {
-        "items": len(batch.ids),
-        "frames": batch.wave.shape[1] // task.config.mel.hop_samples,
-        "step_seconds": round(processor_seconds(step), 4),
-        "parts": {
-            name: {
-                "seconds": round(processor_seconds(lambda work=work: both(work)), 4),
-                "kept_mb": round(kept_bytes(work) / 1e6, 2),
-            }
-            for name, work in works.items()
-        },
-    }
-    task.divergence = (
-        lambda z, q, p: matched_divergence(  # type: ignore[method-assign]
-            z[..., :frames],
-            type(q)(q.mean[..., :frames], q.log_scale[..., :frames], q.mask[:, :frames]),
-            type(p)(p.mean[..., :frames], p.log_scale[..., :frames], p.mask[:, :frames]),
-        )
-    )
-    report["step_seconds_framewise"] = round(processor_seconds(step), 4)
-    return report
-
-
-def speeds(options: argparse.Namespace) -> dict[str, Any]:
-    """The exported voice beside the one in the package, on one core: times real time."""
-    import sori
-    from sori.learn import registry
-    from sori.learn.export.voice import export
-
-    path = options.out / "ns.onnx"
-    card = ROOT / "recipes" / "voices" / "naturalspeech-heart.toml"
-    checkpoint = options.out / "full" / WEIGHTS
-    parity = export(checkpoint, None, card, path, "fp16")
-    network = registry.load(checkpoint)
-    weights = sum(w.numel() for n, w in network.named_parameters() if not n.startswith("posterior"))
-    texts = [text for text, _ in held_out(options)][:5]
-    found: dict[str, Any] = {
-        "parity": {name: float(f"{value:.2g}") for name, value in parity.items()},
-        "weights_at_inference": weights,
-        "bytes": path.stat().st_size,
-    }
-    for name, voice in (("naturalspeech", sori.load(path)), ("default", sori.load())):
-        seconds = sum(voice.say(text).seconds for text in texts)
-        spent = processor_seconds(lambda voice=voice: [voice.say(text) for text in texts])
-        found[f"{name}_times_real_time"] = round(seconds / spent, 1)
-    return found
-
-
 def report(options: argparse.Namespace) -> None:
     """Write all that was measured."""
+    from naturalspeech_cost import parts_of_a_step, speeds
     from processes import describe_machine
     from vocoders import commit
 
     copies = json.loads((options.out / "copies.json").read_text())
     names: Sequence[str] = (RECORDINGS, CASCADE, *OFF)
+    texts = [text for text, _ in held_out(options)][:SPOKEN]
     result = {
         "machine": describe_machine(),
         "measured": str(datetime.date.today()),
@@ -431,8 +309,8 @@ def report(options: argparse.Namespace) -> None:
         "pretraining": pretraining(options.out, options.cache),
         "systems": {name: system(options.out, name, copies) for name in names},
         "differences_from_full": differences(options.out / "judged"),
-        "step": parts_of_a_step(options),
-        "speed": speeds(options),
+        "step": parts_of_a_step(options.out / "full.toml", options),
+        "speed": speeds(options.out / "full" / WEIGHTS, texts),
     }
     options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))

@@ -59,8 +59,7 @@ def step(found: dict[str, Any]) -> Iterator[str]:
     yield "| part, forth and back | milliseconds | kept for the gradient, MB |"
     yield "| --- | --- | --- |"
     for name, part in found["parts"].items():
-        label = name.replace("_", " ")
-        yield f"| {label} | {1000 * part['seconds']:.0f} | {part['kept_mb']:.1f} |"
+        yield f"| {name} | {1000 * part['seconds']:.0f} | {part['kept_mb']:.1f} |"
     warped, framewise = found["step_seconds"], found["step_seconds_framewise"]
     yield (
         f"\nOne core, {found['items']} sentences of at most {found['frames']} frames. A whole step "
