@@ -307,6 +307,7 @@ def report(options: argparse.Namespace) -> None:
         "sentences": len(list((options.out / "speech" / RECORDINGS).glob("*.wav"))),
         "steps_of_starts": {name: reached(options.out / name) for name in STARTS},
         "pretraining": pretraining(options.out, options.cache),
+        "steps_of_fastspeech2": reached(options.fastspeech.parent),
         "systems": {name: system(options.out, name, copies) for name in names},
         "differences_from_full": differences(options.out / "judged"),
         "step": parts_of_a_step(options.out / "full.toml", options),

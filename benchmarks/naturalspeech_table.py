@@ -79,7 +79,8 @@ def markdown(found: dict[str, Any]) -> Iterator[str]:
     yield (
         f"\n{found['sentences']} held-out sentences. Steps: pre-training of the reader "
         f"{starts['mixed-phoneme']}, warm starts {starts['start']} and {starts['start-read']}, "
-        f"then every system {found['systems']['full']['steps']}. "
+        f"then every system {found['systems']['full']['steps']}; FastSpeech 2 "
+        f"{found['steps_of_fastspeech2']}, its vocoder long before. "
         f"{found['machine']['processor']}, {found['measured']}, {found['commit']}.\n"
     )
     told = found["pretraining"]
