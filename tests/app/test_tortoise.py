@@ -23,7 +23,8 @@ MEL = MelSpec(8000, 512, 512, 64, 40, 0.0, 4000.0)
 SIZES = {
     "autoregression": ("tortoise_ar", {"reference_frames": 60}),
     "clvp": ("clvp", {}),
-    "diffusion": ("tortoise_diffusion", {"mel": MEL}),
+    # So wide that a group of channels holds more than one: a single code can be told, too.
+    "diffusion": ("tortoise_diffusion", {"mel": MEL, "width": 48}),
     "vocoder": ("univnet", {"mel": MEL}),
     "cvvp": ("cvvp", {}),
 }
@@ -150,8 +151,10 @@ def test_without_a_vocoder_griffin_lim_speaks_and_a_source_filter_finds_f0(speak
 
 
 def test_likeness_to_the_voice_counts_where_it_is_asked_for(speak, somewhere):
-    by_text, by_both = (samples(speak, "a.wav", "--voice-share", share) for share in (0, 0.5))
-    latents = ("--save-latents", "ann.safetensors", "--voice-share", 0)
+    by_text, by_both = (
+        samples(speak, "a.wav", "--seed", 7, "--voice-share", share) for share in (0, 0.5)
+    )
+    latents = ("--save-latents", "ann.safetensors", "--seed", 7)
     samples(speak, "b.wav", *latents)
     (somewhere / "nets" / "cvvp" / "model.safetensors").unlink()
 
