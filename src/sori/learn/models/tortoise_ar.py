@@ -501,7 +501,7 @@ def astray(focus: Float[Tensor, "B K N"], durations: Durations, codes_len: Lengt
     spoken = torch.searchsorted(ends, frame.expand(len(ends), -1).contiguous(), right=True)
     found = focus.gather(2, spoken.clamp(max=focus.shape[2] - 1)[:, :, None])[:, :, 0]
     mask = length_mask(codes_len, focus.shape[1]) & (ends[:, -1:] > 0)
-    return -(found * mask).sum() / mask.sum().clamp(min=1)
+    return -torch.where(mask, found, 0).sum() / mask.sum().clamp(min=1)
 
 
 def reference(mel: Mel, mel_len: Lengths, frames: int) -> Float[Tensor, "B M T_cut"]:

@@ -32,7 +32,7 @@ Frames = Float[Tensor, "B C T"]
 Vector = Float[Tensor, "B E"]
 Codes = Int[Tensor, "B K"]
 Latents = Float[Tensor, "B K D"]
-Said = Float[Tensor, "B D K"]  # what is said, one vector for each code
+Said = Float[Tensor, "B W K"]  # what is said, one vector for each code
 FRAMES_PER_CODE = 4
 SAMPLERS = {
     "ancestral": diffusion.sample_ancestral,

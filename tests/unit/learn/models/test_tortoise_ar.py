@@ -255,6 +255,8 @@ def test_the_guide_asks_for_attention_on_the_symbol_spoken_at_every_code():
     assert astray(right, durations, lengths) == 0
     torch.testing.assert_close(astray(even, durations, lengths), torch.tensor(4.0).log())
     assert astray(even, torch.zeros_like(durations), lengths) == 0
+    behind = torch.cat([right, torch.full((1, 2, 4), float("-inf"))], dim=1)
+    assert astray(behind[:, :6], durations, lengths) == 0
 
 
 def test_the_focus_is_the_attention_of_the_first_head(model):
