@@ -142,7 +142,8 @@ def record_program(
     program = Program(command)
     clips = record(program.say, sentences, folder)
     speed = time_speaking(program.say, sentences, rounds=1)
-    return Path(command.split()[0]).name, clips, Cost(times_real_time=speed.times_real_time)
+    cost = Cost(speed.times_real_time, program.peak_memory_bytes(sentences[0]))
+    return Path(command.split()[0]).name, clips, cost
 
 
 def record_voice(

@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,14 @@ from sori.core.audio import Audio
 from sori.core.errors import SoriError
 from sori.learn.evaluation.clips import Clip
 from sori.learn.evaluation.speed import Say
+
+# A program that begins in a large process inherits its peak; this one is small. Bytes on macOS.
+WATCHED = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(peak if sys.platform == "darwin" else 1024 * peak)
+"""
 
 
 def record(say: Say, texts: Sequence[str], folder: Path) -> list[Clip]:
@@ -56,3 +65,13 @@ class Program:
                 last = (error.stderr.strip() or f"exit status {error.returncode}").splitlines()[-1]
                 raise SoriError(f"{shlex.split(self.template)[0]} failed: {last}") from error
             return read(out)
+
+    def peak_memory_bytes(self, text: str) -> int | None:
+        """The most memory that the program holds while it says a text; None on Windows."""
+        if sys.platform == "win32":
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            command = self.command(text, Path(folder) / "speech.wav")
+            watched = [sys.executable, "-I", "-c", WATCHED, *command]
+            done = subprocess.run(watched, check=True, capture_output=True, text=True)
+            return int(done.stdout)

@@ -56,3 +56,14 @@ def test_the_last_words_of_a_failing_program_are_passed_on():
 
     with pytest.raises(SoriError, match="no voice"):
         program.say("Hello.")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows tells no such peak")
+def test_the_memory_of_a_program_is_its_own():
+    holds = "import sys; held = bytearray(int(sys.argv[1]) * 10**6); open(sys.argv[2], 'w')"
+    program = Program(f'{sys.executable} -c "{holds}" {{text}} {{out}}')
+
+    little, much = (program.peak_memory_bytes(megabytes) for megabytes in ("1", "101"))
+
+    assert little < 60e6
+    assert 90e6 < much - little < 110e6
