@@ -322,7 +322,7 @@ def test_recordings_become_a_voice_that_is_offered_and_speaks(studio, recordings
     said = studio.run(
         "return [...document.querySelectorAll('#clips li')]"
         ".filter(row => row.querySelector('audio[src]'))"
-        ".map(row => row.querySelector('input').value)"
+        ".map(row => row.querySelector('textarea').value)"
     )
     studio.write("#clone-name", "maria")
     studio.click("#consent")
@@ -348,7 +348,7 @@ def test_a_sentence_is_recorded_heard_and_removed(studio):
     studio.click(f"{row} button")
     studio.wait(f"document.querySelector('{row} audio').duration > 0.2")
     heard = studio.text("#clips-shown")
-    studio.click(f"{row} button:last-child")
+    studio.click(f"{row} audio + button")
 
     assert heard.startswith("1 recordings")
     assert studio.text("#clips-shown").startswith("0 recordings")
@@ -390,7 +390,7 @@ def test_what_is_no_sound_is_named(studio, tmp_path):
 
 def test_every_part_of_cloning_has_a_name_and_no_sentence_is_wider_than_a_phone(studio):
     unnamed = studio.run(
-        "return [...document.querySelectorAll('#cloning :is(input, select, audio, progress)')]"
+        "return [...document.querySelectorAll('#cloning :is(input, textarea, audio, progress)')]"
         ".filter(field => !field.labels?.length && !field.ariaLabel).length"
     )
     studio.ask(

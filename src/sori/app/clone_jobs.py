@@ -133,11 +133,11 @@ class Workshop:
             for line in process.stdout:
                 told = json.loads(line)
                 job.stage, job.share = told["stage"], told["share"]
-            state, message = "failed", ""
-            if process.wait():
-                message = fault(process.returncode, complaints(work))
-            elif job.state == "running":
+            state, message = "cancelled", ""
+            if process.wait() == 0 and job.state == "running":
                 state, message = self.keep(job, Path(work.name) / f"{job.name}.onnx")
+            elif job.state == "running":
+                state, message = "failed", fault(process.returncode, complaints(work))
         with self.lock:
             job.ended = time.monotonic()
             if job.state == "running":

@@ -63,19 +63,21 @@ def create_app(bank: VoiceBank, settings: Settings) -> FastAPI:
     )
     desk = Desk(settings.limits)
     metrics = Metrics()
-    clones = settings.cloning is not None and settings.cloning.is_possible()
+    cloning = settings.cloning
+    if cloning is not None and not cloning.is_possible():
+        cloning = None
     app.add_middleware(
         Gate,
         keys=settings.keys,
         limits=settings.limits,
         metrics=metrics,
-        upload_bytes=BODY_BYTES if clones else 0,
+        upload_bytes=BODY_BYTES if cloning else 0,
     )
     tell_faults(app)
     app.include_router(speech_routes(bank, desk, metrics, settings.log_text))
     add_lists(app, bank)
-    if clones:
-        add_cloning(app, bank, settings.cloning)
+    if cloning:
+        add_cloning(app, bank, cloning)
 
     @app.get("/health")
     async def health() -> dict[str, str]:

@@ -61,7 +61,8 @@ function newClip(text, sound = null) {
 
 function rowOf(clip) {
   const number = at("clips").children.length + 1;
-  clip.said = document.createElement("input");
+  clip.said = document.createElement("textarea");
+  clip.said.rows = 2; // a phone shows a whole sentence
   clip.said.value = clip.text;
   clip.said.maxLength = 500;
   clip.said.placeholder = "What is said here?";
@@ -73,7 +74,10 @@ function rowOf(clip) {
   clip.button.hidden = !canRecord();
   clip.remove = button(`Remove recording ${number}`, () => setSound(clip, null));
   clip.remove.textContent = "Remove";
-  return [clip.said, clip.button, clip.player, clip.remove];
+  const controls = document.createElement("div");
+  controls.className = "controls";
+  controls.append(clip.button, clip.player, clip.remove);
+  return [clip.said, controls];
 }
 
 function button(name, act) {
