@@ -53,7 +53,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--picture", type=Path, help="draw the attention of a sentence here")
     parser.add_argument("--judge", action="store_true", help="ask the judges as well")
-    parser.add_argument("--sentences", type=int, default=50, help="of each kind, at most")
+    parser.add_argument("--sentences", type=int, default=50, help="of each kind to be judged")
     return parser.parse_args()
 
 
@@ -182,10 +182,11 @@ def main() -> None:
     models = {name: registry.load(path) for name, path in networks.items()}
     tacotron = models["tacotron2"]
     assert isinstance(tacotron, Tacotron2)
-    hard, plain = (lines(f"{n}sentences.txt")[: options.sentences] for n in ("hard_", ""))
+    hard, plain = lines("hard_sentences.txt"), lines("sentences.txt")
+    kinds = {"plain": plain[: options.sentences], "hard": hard[: options.sentences]}
     report: dict[str, Any] = {
         "machine": describe_machine(),
-        "sentences": {"plain": len(plain), "hard": len(hard)},
+        "sentences": {kind: len(texts) for kind, texts in kinds.items()},
         "steps": {name: load_model(path).notes["step"] for name, path in networks.items()},
         "parameters": {
             name: sum(weight.numel() for weight in model.parameters())
@@ -203,7 +204,7 @@ def main() -> None:
     if options.judge:
         report["judged"] = {}
         for name, path in networks.items():
-            for kind, texts in (("plain", plain), ("hard", hard)):
+            for kind, texts in kinds.items():
                 folder = options.work / f"{name}-{kind}"
                 speak(path, options.vocoder, texts, folder, SPEAKER)
                 report["judged"][f"{name}, {kind}"] = judged(folder)
