@@ -498,7 +498,8 @@ def astray(focus: Float[Tensor, "B K N"], durations: Durations, codes_len: Lengt
     """
     ends = durations.cumsum(dim=1)
     frame = FRAMES_PER_CODE * torch.arange(focus.shape[1], device=focus.device) + 2
-    spoken = torch.searchsorted(ends, frame.expand(len(ends), -1).contiguous(), right=True)
+    # The last code may stand for fewer than three frames.
+    spoken = torch.searchsorted(ends, torch.minimum(frame, ends[:, -1:] - 1), right=True)
     found = focus.gather(2, spoken.clamp(max=focus.shape[2] - 1)[:, :, None])[:, :, 0]
     mask = length_mask(codes_len, focus.shape[1]) & (ends[:, -1:] > 0)
     return -torch.where(mask, found, 0).sum() / mask.sum().clamp(min=1)

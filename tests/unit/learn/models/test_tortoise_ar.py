@@ -255,6 +255,9 @@ def test_the_guide_asks_for_attention_on_the_symbol_spoken_at_every_code():
     assert astray(right, durations, lengths) == 0
     torch.testing.assert_close(astray(even, durations, lengths), torch.tensor(4.0).log())
     assert astray(even, torch.zeros_like(durations), lengths) == 0
+    padded = torch.cat([right, torch.full((1, 5, 2), float("-inf"))], dim=2)
+    short = torch.tensor([[4, 8, 0, 1, 0, 0]])
+    assert astray(padded, short, lengths) == 0
     behind = torch.cat([right, torch.full((1, 2, 4), float("-inf"))], dim=1)
     assert astray(behind[:, :6], durations, lengths) == 0
 
