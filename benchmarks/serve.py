@@ -39,6 +39,7 @@ PATIENCE_SECONDS = 120.0  # a request without an end by then counts as lost
 REQUESTS = 10_000  # of the run that watches memory
 SHORT = "Yes, of course."
 HOST = "127.0.0.1"
+BUSY = 0.05  # share of the machine that other work takes, from which on it is told
 
 
 @dataclass(frozen=True)
@@ -262,7 +263,9 @@ def markdown(result: Mapping[str, Any]) -> list[str]:
         ]
     machine = result["machine"]
     where = f"{machine['processor']}, {machine['cores']} cores"
-    lines += ["", f"{where}, {result['measured']}, commit {result['commit']}."]
+    busy = result.get("busy_share_before", 0)
+    rest = f"; other work took {busy:.0%} of the machine before" if busy > BUSY else ""
+    lines += ["", f"{where}, {result['measured']}, commit {result['commit']}{rest}."]
     return lines
 
 

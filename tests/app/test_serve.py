@@ -489,6 +489,24 @@ def test_without_a_key_the_names_of_other_sites_are_refused(client):
     assert fault(answer, 403)["code"] == "wrong_host"
 
 
+@pytest.mark.parametrize("host", ["[", "[::1", "a b"])
+def test_a_name_that_is_none_is_refused(client, host):
+    assert fault(client.get("/v1/models", headers={"host": host}), 403)["code"] == "wrong_host"
+
+
+@pytest.mark.parametrize("origin", ["https://example.org", "null", "http://[", ""])
+def test_a_page_of_another_site_may_send_nothing(client, origin):
+    answer = client.post(SPEECH, json=order(), headers={"origin": origin})
+
+    assert fault(answer, 403)["code"] == "wrong_origin"
+
+
+def test_a_page_of_this_machine_may(client):
+    answer = client.post(SPEECH, json=order(), headers={"origin": "http://localhost:3000"})
+
+    assert answer.status_code == 200
+
+
 def test_other_sites_are_not_invited(client):
     answer = client.options(
         SPEECH,

@@ -104,9 +104,14 @@ class Gate:
         if not self.keys:
             # Without a key only this machine may ask. A page elsewhere can point its own name at
             # 127.0.0.1; the name that the browser then sends gives it away.
-            host = urlsplit("//" + headers.get(b"host", "")).hostname
-            if host not in LOOPBACK:
+            if host_of("//" + headers.get(b"host", "")) not in LOOPBACK:
                 raise ApiError(403, "this server answers only to localhost", code="wrong_host")
+            # It can also send what needs no leave to be sent; the browser then says where from.
+            origin = headers.get(b"origin")
+            if origin is not None and host_of(origin) not in LOOPBACK:
+                raise ApiError(
+                    403, "this server answers no page of another site", code="wrong_origin"
+                )
             return
         if not scope["path"].startswith(KEYED):
             return
@@ -169,6 +174,14 @@ class Gate:
                 if not message.get("more_body"):
                     return bytes(body)
         raise ApiError(408, "the body did not come in time", code="timeout")
+
+
+def host_of(address: str) -> str | None:
+    """The name of the machine in an address; None where there is none."""
+    try:
+        return urlsplit(address).hostname
+    except ValueError:  # such as "//["
+        return None
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:
