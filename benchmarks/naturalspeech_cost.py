@@ -14,7 +14,8 @@ import sori
 from sori.learn import registry
 from sori.learn.data.sources import make_source
 from sori.learn.export.voice import export
-from sori.learn.models.naturalspeech import Gaussian, NaturalSpeechTask, matched_divergence
+from sori.learn.models.naturalspeech import NaturalSpeechTask
+from sori.learn.nn.latents import Gaussian, matched_divergence
 from sori.learn.nn.masks import length_mask
 from sori.learn.training.recipe import make_config, read_recipe
 

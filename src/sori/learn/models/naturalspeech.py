@@ -40,26 +40,31 @@ from sori.learn.losses import (
     masked_mean,
 )
 from sori.learn.mel import MelSpec, MelSpectrogram, strict
-from sori.learn.nn.alignment import expand, search_monotonic
+from sori.learn.nn.alignment import expand
 from sori.learn.nn.conv import require_product, weight_norm
 from sori.learn.nn.critics import CriticPair, PeriodCritics, ScaleCritics
-from sori.learn.nn.distributions import divergence_matrix, sampled_divergence
 from sori.learn.nn.durator import DurationPredictor, LearnedUpsampling, frame_counts
 from sori.learn.nn.flows import Chain, ShiftCoupling
 from sori.learn.nn.inverse import OVERLAP, InverseTransform
+from sori.learn.nn.latents import (
+    Gaussian,
+    Keep,
+    Mask,
+    Noise,
+    align,
+    matched_divergence,
+    warped_divergence,
+)
 from sori.learn.nn.masks import length_mask
 from sori.learn.nn.memory import MemoryBank
 from sori.learn.nn.phonemes import PhonemeReader
-from sori.learn.nn.soft_dtw import Warping, soft_dtw
+from sori.learn.nn.soft_dtw import Warping
 from sori.learn.nn.upsampling import upsampling_stages
 from sori.learn.nn.wavenet import GatedStack, StackSize
 from sori.text.phonemes import SYMBOLS
 
 Steps = Float[Tensor, "B N D"]
-Mask = Bool[Tensor, "B T"]
-Keep = Float[Tensor, "B 1 T"]
 Lasting = Float[Tensor, "B N"]
-Noise = Float[Tensor, "B C T_noise"]
 LAST_SLOPE = 0.01  # of the activation before the last convolution, as in HiFi-GAN
 REMEMBERED = 8  # posterior means that are kept for every row of the memory
 PER_STEP = 256  # of these, new in a step
@@ -145,26 +150,6 @@ class NaturalSpeechBatch:
     wave: Wave
     mel_len: Lengths
     durations: Durations
-
-
-class Gaussian(NamedTuple):
-    """A normal distribution of every value of every frame, and which frames there are."""
-
-    mean: Frames
-    log_scale: Frames
-    mask: Mask
-
-    @property
-    def keep(self) -> Keep:
-        return self.mask[:, None].float()
-
-    def sample(self, temperature: float = 1.0, noise: Noise | None = None) -> Frames:
-        """Draw frames; `noise` takes the place of chance, and begins anew where it ends."""
-        if noise is None:
-            noise = torch.randn_like(self.mean)
-        else:
-            noise = noise[:, :, (self.mask[0].long().cumsum(dim=0) - 1) % noise.shape[2]]
-        return (self.mean + temperature * noise * self.log_scale.exp()) * self.keep
 
 
 class Spoken(NamedTuple):
@@ -303,36 +288,6 @@ def whole_durations(durations: Lasting) -> Durations:
     whole = durations.detach().round().long()
     whole[:, 0] += (whole.sum(dim=1) == 0).long()
     return whole
-
-
-@torch.no_grad()
-def align(z: Frames, posterior: Gaussian, tokens: Gaussian) -> Durations:
-    """Durations of the monotonic path on which the prior of the phonemes likes the frames best.
-
-    Scores are divergences, which differ from log densities by a number that is the same for all
-    phonemes of a frame.
-    """
-    scores = -divergence_matrix(z, posterior.log_scale, tokens.mean, tokens.log_scale)
-    found = torch.zeros(tokens.mask.shape, dtype=torch.long)
-    for item, (table, frames, count) in enumerate(
-        zip(scores.cpu(), posterior.mask.sum(dim=1), tokens.mask.sum(dim=1), strict=True)
-    ):
-        path = search_monotonic(table[: int(frames), : int(count)].T.numpy())
-        found[item, : int(count)] = torch.from_numpy(path)
-    return found.to(z.device)
-
-
-def matched_divergence(z: Frames, q: Gaussian, p: Gaussian) -> Scalar:
-    """KL(q || p) frame by frame, in nats per frame; z is drawn from q."""
-    each = sampled_divergence(z, q.log_scale, p.mean, p.log_scale)
-    return masked_mean(each, q.mask[:, None]) * z.shape[1]
-
-
-def warped_divergence(z: Frames, q: Gaussian, p: Gaussian, warping: Warping) -> Scalar:
-    """KL(q || p) of sequences that differ in length, in nats per frame of q, by soft-DTW."""
-    pairs = divergence_matrix(z, q.log_scale, p.mean, p.log_scale)
-    rows, columns = q.mask.sum(dim=1), p.mask.sum(dim=1)
-    return soft_dtw(pairs, rows, columns, warping).sum() / rows.sum() * z.shape[1]
 
 
 def cut(x: Tensor, starts: Lengths, size: int) -> Tensor:

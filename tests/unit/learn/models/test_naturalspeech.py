@@ -5,14 +5,11 @@ import torch
 
 from sori.learn import registry
 from sori.learn.models.naturalspeech import (
-    Gaussian,
     NaturalSpeech,
     NaturalSpeechConfig,
     NaturalSpeechTask,
-    align,
-    matched_divergence,
-    warped_divergence,
 )
+from sori.learn.nn.latents import Gaussian, align, matched_divergence, warped_divergence
 from sori.learn.nn.soft_dtw import Warping
 from tests.batches import FRAMES, example_batch
 from tests.sizes import millions
