@@ -5,8 +5,10 @@ import sys
 
 import pytest
 from serving import served
+from tiny_base import write_base
 from tiny_voice import write_voice
 
+from sori.app.clone_jobs import Cloning
 from sori.app.limits import Limits
 from sori.app.voice_bank import VoiceBank
 
@@ -24,7 +26,9 @@ CHECKS = (
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     bank = VoiceBank(str(write_voice(folder / "tiny.onnx")))
-    with served(bank, limits=Limits(characters=300, body_seconds=2.0)) as running:
+    cloning = Cloning(write_base(tmp_path_factory.mktemp("weights")), folder / "clones")
+    limits = Limits(characters=300, body_seconds=2.0, upload_seconds=2.0)
+    with served(bank, limits=limits, cloning=cloning) as running:
         yield running
 
 
@@ -45,4 +49,5 @@ def test_no_request_makes_the_server_fail(server, tmp_path):
     metrics = server.client.get("/metrics").text
     assert 'route="/v1/audio/speech",status="200"' in metrics
     assert 'route="/v1/audio/speech",status="400"' in metrics
+    assert 'route="/v1/clones",status="400"' in metrics
     assert 'status="500"' not in metrics
