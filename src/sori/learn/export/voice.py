@@ -5,7 +5,7 @@ import os
 import tempfile
 import tomllib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, field
 from pathlib import Path
 from types import MappingProxyType
@@ -102,7 +102,13 @@ class GraphVoice(Protocol):
 
 
 class JoinedVoice(nn.Module):
-    """Acoustic model and vocoder as one graph."""
+    """Acoustic model and vocoder as one graph.
+
+    Args:
+        breaths: of the speakers, in the order of the acoustic model.
+    """
+
+    breaths: Tensor
 
     inputs = ("ids", "speaker", "speed", "pitch", "energy")
     outputs = ("durations", "f0", "harmonic", "phase", "noise")
@@ -115,11 +121,12 @@ class JoinedVoice(nn.Module):
         "noise": "T",
     })
 
-    def __init__(self, acoustic: ConvFastSpeech2, vocoder: SourceFilter):
+    def __init__(self, acoustic: ConvFastSpeech2, vocoder: SourceFilter, breaths: Sequence[float]):
         super().__init__()
         require_same(acoustic.mel_spec, vocoder.mel_spec)
         self.acoustic = acoustic
         self.vocoder = Crisp(vocoder)
+        self.register_buffer("breaths", torch.tensor([breaths]).T, persistent=False)
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -134,7 +141,7 @@ class JoinedVoice(nn.Module):
         energy: Float[Tensor, " 1"],
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         spoken = self.acoustic(ids, speaker, Controls(speed, pitch, energy))
-        filters = self.vocoder.filters(spoken.mel, spoken.f0)
+        filters = self.vocoder.filters(spoken.mel, spoken.f0, speaker @ self.breaths)
         return spoken.durations, spoken.f0, filters.harmonic, filters.phase, filters.noise
 
     def card(self) -> dict[str, Any]:
@@ -246,7 +253,7 @@ def join(
             f"not of {type(acoustic).__name__} and {type(vocoder).__name__}"
         )
     try:
-        voice = JoinedVoice(acoustic, vocoder)
+        voice = JoinedVoice(acoustic, vocoder, [one.breath for one in card.speakers])
     except ValueError as error:
         raise SoriError(str(error)) from error
     return write(voice, card, out, precision)

@@ -83,6 +83,23 @@ def test_smaller_precisions_make_smaller_files_that_say_nearly_the_same(parts, t
         assert np.abs(found[precision] - found["fp32"]).mean() < 0.1
 
 
+def test_a_speaker_has_the_breath_that_the_card_says(parts, tmp_path):
+    feed = {"ids": np.array([[0, 5, 20, 30, 9, 0]]), "speaker": np.ones((1, 1), np.float32)}
+    feed |= {name: np.ones(1, np.float32) for name in ("speed", "pitch", "energy")}
+    noise = {}
+    for breath in (0.0, 1.6):
+        card, out = parts / f"breath{breath}.toml", tmp_path / f"{breath}.onnx"
+        card.write_text(f"{CARD.format(speaker='speaker')}breath = {breath}\n")
+        made(parts, out, card=card.name)
+        f0, noise[breath] = onnxruntime.InferenceSession(out).run(["f0", "noise"], feed)
+
+    voiced = f0[0] > 0
+    added = noise[1.6][0] - noise[0.0][0]
+    assert voiced.any()
+    np.testing.assert_allclose(added[voiced, 171:], 1.6, atol=1e-4)
+    np.testing.assert_allclose(added[~voiced], 0.0, atol=1e-4)
+
+
 def test_speakers_that_the_model_does_not_know_are_refused(parts, tmp_path):
     (parts / "other.toml").write_text(CARD.format(speaker="somebody"))
 
