@@ -30,18 +30,22 @@ class Cloning:
     """What voices are cloned from, and where they are kept.
 
     Args:
-        base: folder with the weights to start from.
+        base: folder with the weights to start from; None is where `sori clone` looks.
         folder: of the finished voices; made when the first is.
         steps: of the training; None is what `sori clone` takes.
     """
 
-    base: Path = Path("weights")
+    base: Path | None = None
     folder: Path = Path("clones")
     steps: int | None = None
 
     def is_possible(self) -> bool:
         """Whether the learning half is installed, and there is something to start from."""
-        return find_spec("torch") is not None and any(self.base.glob("*.safetensors"))
+        if find_spec("torch") is None:
+            return False
+        if self.base is None and find_spec("sori_weights") is not None:
+            return True
+        return any((self.base or Path("weights")).glob("*.safetensors"))
 
 
 class Recorded(NamedTuple):
@@ -182,12 +186,13 @@ def write_order(
         "folder": str(folder.resolve()),
         "name": job.name,
         "out": str((work / f"{job.name}.onnx").resolve()),
-        "base": str(cloning.base.resolve()),
+        "base": str(cloning.base.resolve()) if cloning.base else None,
         "accent": accent,
+        "steps": cloning.steps,
     }
     order = work / "order.json"
-    steps = {} if cloning.steps is None else {"steps": cloning.steps}
-    order.write_text(json.dumps(ordered | steps), encoding="utf-8")
+    given = {key: value for key, value in ordered.items() if value is not None}
+    order.write_text(json.dumps(given), encoding="utf-8")
     return order
 
 

@@ -46,7 +46,8 @@ def main() -> int:
     from sori.learn.cloning.order import Order
 
     try:
-        order = Order(**given | {key: Path(given[key]) for key in PATHS}, consent=STATEMENT)
+        paths = {key: Path(given[key]) for key in PATHS if key in given}
+        order = Order(**given | paths, consent=STATEMENT)
         clone(order, tell)
     except SoriError as error:
         print(" ".join(str(error).split()), file=sys.stderr)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sori.app.clone_command import Base
 from sori.app.extras import serving_extra
 from sori.app.options import Lexicon
 from sori.core.errors import SoriError
@@ -46,7 +47,6 @@ CanClone = Annotated[
         help="Clone voices on request, where sori[train] is installed; with one worker only.",
     ),
 ]
-Base = Annotated[Path, typer.Option(help="Folder of the weights that clones start from.")]
 Clones = Annotated[Path, typer.Option(help="Folder in which cloned voices are kept.")]
 LogText = Annotated[bool, typer.Option("--log-text", help="Write the texts to the log, too.")]
 
@@ -65,7 +65,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option of the command
     max_seconds: MaxSeconds = 300.0,
     log_text: LogText = False,
     cloning: CanClone = True,
-    base: Base = Path("weights"),
+    base: Base = None,
     clones: Clones = Path("clones"),
 ) -> None:
     """Serve the voices over HTTP: OpenAI's speech API, and a page in the browser."""
