@@ -485,7 +485,8 @@ class TortoiseARTask(nn.Module):
         nll = next_nll(model.code_head(states[:, texts:]), codes, codes_len, config.stop)
         loss, terms = nll + config.text_weight * text, {"nll": nll, "text": text}
         if config.guide_weight:
-            focus = model.blocks[middle].focus(x, bias)[:, texts:, 2:texts]
+            heads: Any = model.blocks[middle]
+            focus = heads.focus(x, bias)[:, texts:, 2:texts]
             terms["focus"] = astray(focus, batch.durations, self.tokeniser.count(batch.mel_len))
             loss = loss + config.guide_weight * terms["focus"]
         yield Update("model", loss, terms)
