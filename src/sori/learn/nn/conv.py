@@ -25,13 +25,13 @@ def convolve(layer: nn.Conv1d, x: Float[Tensor, "B T C_in"]) -> Float[Tensor, "B
     side in memory, as they do in a sequence; in float32 it takes longer.
     """
     if layer.kernel_size == (1,):
-        return F.linear(x, layer.weight[:, :, 0], layer.bias)
+        return F.linear(x, layer.weight.squeeze(2), layer.bias)
     if not (x.device.type == "cpu" and torch.is_autocast_enabled("cpu")):
         return layer(x.transpose(1, 2)).transpose(1, 2)
-    weight = layer.weight[:, :, None].contiguous(memory_format=torch.channels_last)
-    rows = x.transpose(1, 2)[:, :, None]
+    weight = layer.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+    rows = x.transpose(1, 2).unsqueeze(2)
     out = F.conv2d(rows, weight, layer.bias, padding=(0, int(layer.padding[0])))
-    return out[:, :, 0].transpose(1, 2)
+    return out.squeeze(2).transpose(1, 2)  # an index would copy the gradient
 
 
 class DepthwiseConv(nn.Module):
