@@ -166,6 +166,8 @@ def speak(options: argparse.Namespace) -> None:
 
     torch.set_num_threads(1)
     pairs = held_out(options)
+    for stale in (options.out / "judged").glob("*.json"):
+        stale.unlink()
     speech, spec = options.out / "speech", None
     copies: dict[str, float] = {}
     for name in OFF:
@@ -200,7 +202,10 @@ def ids_of(text: str, symbols: str) -> torch.Tensor:
 
 
 def judge(options: argparse.Namespace) -> None:
-    """Ask the judges about everything that was spoken; runs where they are installed."""
+    """Ask the judges about everything that was spoken; runs where they are installed.
+
+    When called again it goes on with those that nobody judged yet.
+    """
     from sori.learn.evaluation.clips import find_clips
     from sori.learn.evaluation.distortion import Distortion
     from sori.learn.evaluation.evaluation import as_json, evaluate
@@ -214,6 +219,8 @@ def judge(options: argparse.Namespace) -> None:
     speech, judged = options.out / "speech", options.out / "judged"
     judged.mkdir(exist_ok=True)
     for name in (RECORDINGS, CASCADE, *OFF):
+        if (judged / f"{name}.json").exists():
+            continue
         references = None if name == RECORDINGS else speech / RECORDINGS
         found = evaluate(name, find_clips(speech / name, references=references), panel)
         (judged / f"{name}.json").write_text(json.dumps(as_json(found), indent=1))
