@@ -7,9 +7,10 @@
 
 `train` makes a recipe for every system of those in recipes/ and trains those that are not done: two
 warm starts with every contribution off, one of them with a pre-trained reader, and from these every
-system for equally many steps. It stops after --minutes and goes on when called again. --scale makes
-all trainings longer or shorter. Mixed-phoneme pre-training needs runs/corpora/prose-all
-(recipes/prose.py). Results: benchmarks/results/naturalspeech.json.
+system for equally many steps. It stops after --minutes and goes on when called again. All of it
+takes about two hours of one core; --scale makes all trainings longer or shorter. Mixed-phoneme
+pre-training needs runs/corpora/prose-all (recipes/prose.py). Results:
+benchmarks/results/naturalspeech.json.
 """
 
 import argparse
