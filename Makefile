@@ -59,6 +59,7 @@ train-voice: .venv-test/.installed ## Train the English voice from CORPORA; resu
 docs: .venv-test/.installed ## Fill the tables of the README and docs/sources.md
 	$(WORK)/python docs/fill.py
 	$(WORK)/python docs/plot_vocoders.py
+	$(WORK)/python docs/plot_tortoise.py
 	$(WORK)/python docs/plot_masks.py
 
 clean: ## Remove both environments and what the tools left

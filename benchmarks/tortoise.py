@@ -242,6 +242,7 @@ def main() -> None:
         default="wall",
         help="cpu: seconds of the processor, for one thread on a machine that others use",
     )
+    parser.add_argument("--only", nargs="+", choices=WAYS, help="these; others keep their times")
     parser.add_argument("--full", choices=PRESETS, help="measure a whole preset of ours")
     parser.add_argument("--measure", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -254,27 +255,25 @@ def main() -> None:
     if options.full:
         known["full"] = known.get("full", {}) | {options.full: full(options.full, options.threads)}
     else:
-        known = measured(options) | {"full": known.get("full", {})}
+        known = measured(options, known)
     RESULTS.write_text(json.dumps(known, indent=1) + "\n")
     print(table(known))
 
 
-def measured(options: argparse.Namespace) -> dict[str, Any]:
+def measured(options: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
     """All parts, and what they come to for every preset."""
-    busy = busy_share()
-    parts = {way: run(way, options) for way in WAYS}
+    busy, parts = busy_share(), dict(known.get("parts", {}))
+    for way in options.only or WAYS:
+        parts[way] = run(way, options)
     presets: dict[str, Any] = {}
     for name, preset in PRESETS.items():
-        theirs, ours = parts["original"]["times"], {w: parts[w]["times"] for w in ("fp32", "bf16")}
         presets[name] = {
-            f"original_{rows}": stages(theirs, preset, rows, True) for rows in ORIGINAL_BATCHES
-        } | {
-            f"{way}_{rows}": stages(times, preset, min(rows, preset.candidates), False)
-            for way, times in ours.items()
-            for rows in OUR_BATCHES
-            if f"code_{min(rows, preset.candidates)}" in times
+            f"{way}_{rows}": stages(parts[way]["times"], preset, rows, original)
+            for way, (_, original) in WAYS.items()
+            for rows in (ORIGINAL_BATCHES if original else OUR_BATCHES)
+            if way in parts and rows <= preset.candidates
         }
-    return {
+    return known | {
         "command": f"benchmarks/tortoise.py --threads {options.threads} --clock {options.clock}",
         "commit": commit(),
         "machine": describe_machine(),

@@ -258,6 +258,7 @@ def main() -> None:
     import corpus_check
     import naturalspeech_table
     import serve
+    import tortoise_table
     import training_table
 
     for result, page, tables in (
@@ -269,6 +270,8 @@ def main() -> None:
         ("tacotron2", "models/tacotron2", tacotron2_tables),
         ("vocoder_speed", "vocoders", speed_table),
         ("naturalspeech", "models/naturalspeech", naturalspeech_table.markdown),
+        ("tortoise", "models/tortoise", tortoise_table.speed),
+        ("tortoise_quality", "models/tortoise", tortoise_table.quality),
         ("soft_dtw", "models/naturalspeech", naturalspeech_table.soft_dtw),
     ):
         measured = ROOT / "benchmarks" / "results" / f"{result}.json"
