@@ -102,9 +102,13 @@ class NormedConvs(nn.Module):
     def forward(
         self, x: Float[Tensor, "B C T"], keep: Float[Tensor, "B 1 T"]
     ) -> Float[Tensor, "B C_out T"]:
+        steps, kept = x.transpose(1, 2), keep.transpose(1, 2)
         for conv, norm, function in zip(self.convs, self.norms, self.functions, strict=True):
-            x = self.drop(function(norm(conv(x * keep.to(x.dtype)))))
-        return x
+            assert isinstance(conv, nn.Conv1d)
+            out = convolve(conv, steps * kept.to(steps.dtype))
+            normed = norm(out.flatten(0, 1)).view_as(out)  # a batch of steps, whose mean is theirs
+            steps = self.drop(function(normed))
+        return steps.transpose(1, 2)
 
 
 class PostNet(nn.Module):
