@@ -5,8 +5,8 @@
 Every recipe takes a few steps in the precision that it names, in a process of its own, with the
 trainer's own steps: real batches, clipping, AdamW, the average of the weights. FastSpeech 2 at the
 size that others publish gets a batch of 16 x 100 phonemes x 600 frames, in fp32 and in bf16, and
-both the same 8 steps, so that their losses can be compared. It takes five minutes on two cores.
-Results: benchmarks/results/training.json; `make docs` puts the table into docs/train.md.
+both the same 8 steps, so that their losses can be compared. `--recipes` measures some and keeps the
+rest. Results: benchmarks/results/training.json; `make docs` puts the table into docs/train.md.
 """
 
 import argparse
@@ -37,6 +37,7 @@ from sori.learn.training.recipe import DataRecipe, Recipe, TrainingRecipe, read_
 from sori.learn.training.run import Places
 
 ROOT = Path(__file__).resolve().parents[1]
+RECIPES = ROOT / "recipes"
 RESULTS = ROOT / "benchmarks" / "results" / "training.json"
 PUBLISHED = "fastspeech2-published"
 WARM_UP = 1  # steps that are not counted: first touches of memory, chosen kernels
@@ -88,7 +89,7 @@ def prepare(name: str, precision: str, places: Places) -> Learner:
     if name == PUBLISHED:
         recipe, source = published()
     else:
-        recipe = replace(read_recipe(ROOT / "recipes" / f"{name}.toml"), start=None)
+        recipe = replace(read_recipe(RECIPES / f"{name}.toml"), start=None)
         source = make_source(registry.spec(recipe.model), recipe, places)
     accelerator = start("auto", precision)  # type: ignore[arg-type]
     return Learner(recipe, source, accelerator)
@@ -140,13 +141,16 @@ def measured_apart(name: str, precision: str, options: argparse.Namespace) -> di
 
 def cases(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     """Names of recipes with the precisions to measure them in."""
-    known = [PUBLISHED, *sorted(path.stem for path in (ROOT / "recipes").glob("*.toml"))]
-    for name in options.recipes or known:
+    known = sorted(
+        path.relative_to(RECIPES).with_suffix("").as_posix()
+        for path in RECIPES.rglob("*.toml")
+        if path.parent.name != "voices"  # cards
+    )
+    for name in options.recipes or [PUBLISHED, *known]:
         if name == PUBLISHED:
             yield from ((name, precision) for precision in ("fp32", "bf16"))
         else:
-            recipe = read_recipe(ROOT / "recipes" / f"{name}.toml")
-            yield name, recipe.training.precision
+            yield name, read_recipe(RECIPES / f"{name}.toml").training.precision
 
 
 def commit() -> str:
@@ -184,7 +188,7 @@ def main() -> None:
         "commit": commit(),
         "threads": options.threads,
         "busy_share_before": busy_share(),
-        "recipes": before.get("recipes", {}) if options.recipes else {},
+        "recipes": before.get("recipes", {}),
     }
     for name, precision in cases(options):
         found = measured_apart(name, precision, options)
