@@ -251,4 +251,4 @@ def seconds_text(seconds: float) -> str:
     """A time with two significant digits."""
     if seconds >= 1:
         return f"{seconds:.1f} s"
-    return f"{1000 * seconds:.2g} ms"
+    return f"{float(f'{1000 * seconds:.2g}'):g} ms"
