@@ -62,7 +62,8 @@ def density_tables(found: dict) -> Iterator[str]:
         yield "| model | bits per dimension | parameters | training | one sample |"
         yield "| --- | --- | --- | --- | --- |"
         for model in sorted(pictures["models"], key=lambda model: model["bits"]):
-            ways = "; ".join(f"{way}: {ms:.3g} ms" for way, ms in model["milliseconds_each"].items())
+            times = model["milliseconds_each"].items()
+            ways = "; ".join(f"{way}: {ms:.3g} ms" for way, ms in times)
             yield (
                 f"| {model['model']} | {'' if model['is_exact'] else '≤ '}{model['bits']:.3f} "
                 f"| {model['parameters'] // 1000} k | {model['training_seconds']:.0f} s | {ways} |"
