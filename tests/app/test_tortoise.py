@@ -278,3 +278,16 @@ def test_a_sentence_that_is_not_recognised_is_spoken_with_the_next_seed(
 
     assert take.wave[0] == spoken
     assert capsys.readouterr().err.count("of the sounds were heard wrong") == tries
+
+
+def test_the_published_networks_come_from_a_folder_that_is_named(sori):
+    results = [
+        sori("import", "tortoise"),
+        sori("import", "tortoise", "nowhere"),
+        sori("import", "other.pth", "nowhere"),
+    ]
+
+    assert [result.status for result in results] == [2] * 3
+    assert "give the folder of the published files: sori import tortoise DIR" in results[0].err
+    assert "nowhere has no autoregressive.pth; TorToise needs" in results[1].err
+    assert "a folder belongs to 'tortoise' only; leave out nowhere" in results[2].err
