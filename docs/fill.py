@@ -97,8 +97,8 @@ def tacotron2_tables(found: dict) -> Iterator[str]:
         size = f"{found['parameters'][name] / 1e6:.2f} M"
         yield f"| {name} | {size} | {' | '.join(f'{value:.4f}' for value in row.values())} |"
     if "judged" in found:
-        kinds = " and ".join(f"{count} {kind} ones" for kind, count in found["sentences"].items())
-        yield f"\nSpoken through the same vocoder, {kinds}:\n"
+        kinds = " and ".join(f"{count} {kind}" for kind, count in found["sentences"].items())
+        yield f"\nSpoken through the same vocoder, {kinds} sentences:\n"
         yield "| model, sentences | word errors | DistillMOS |\n| --- | --- | --- |"
         for name, row in found["judged"].items():
             wer, mos = row["wer"], row["distillmos"]
