@@ -36,6 +36,7 @@ SAMPLERS = (
     ("solver", 5),
 )
 LONGEST_SECONDS = 5.0
+PARTS = ("codes", "decoding", "cloning", "ranking")
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,12 @@ class Trials:
         write(path, Audio(wave, self.system.vocoder.spec.sample_rate))
         self.jobs.append(Job(trial, str(path), text, speaker))
 
-    def run(self) -> None:
-        """Everything."""
-        for trial in (self.codes, self.decoding, self.cloning, self.ranking):
+    def run(self, parts: Sequence[str]) -> None:
+        """These parts, one after the other."""
+        for part in parts:
             start = time.perf_counter()
-            trial()
-            print(f"{trial.__name__}: {time.perf_counter() - start:.0f} s", flush=True)
+            getattr(self, part)()
+            print(f"{part}: {time.perf_counter() - start:.0f} s", flush=True)
 
     def codes(self) -> None:
         """How the codebook is used on recordings of strangers, and how fast codes come."""
@@ -309,6 +310,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=3, help="recordings of each stranger")
     parser.add_argument("--sentences", type=int, default=12)
     parser.add_argument("--groups", type=int, default=3, help="most sets of candidates")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="these; others keep their results")
     parser.add_argument("--hear", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     speakers = options.corpora / "kokoro-voices" / "audio"
@@ -322,17 +324,22 @@ def main() -> None:
     torch.set_num_threads(1)
     WORK.mkdir(parents=True, exist_ok=True)
     trials = Trials(options)
-    trials.run()
-    (WORK / "jobs.json").write_text(json.dumps([asdict(job) for job in trials.jobs]))
-    command = [JUDGE, __file__, options.corpora, "--hear"]
-    subprocess.run([str(part) for part in command], check=True)
+    trials.run(options.only or PARTS)
+    known = json.loads(RESULTS.read_text()) if RESULTS.is_file() and options.only else {}
+    judged = {}
+    if trials.jobs:
+        (WORK / "jobs.json").write_text(json.dumps([asdict(job) for job in trials.jobs]))
+        command = [JUDGE, __file__, options.corpora, "--hear"]
+        subprocess.run([str(part) for part in command], check=True)
+        judged = json.loads((WORK / "judged.json").read_text())
     result = {
         "command": f"benchmarks/tortoise_quality.py CORPORA --clips {options.clips} "
-        f"--sentences {options.sentences} --groups {options.groups}",
+        f"--sentences {options.sentences} --groups {options.groups}"
+        + (f" --only {' '.join(options.only)}" if options.only else ""),
         "commit": commit(),
         "machine": describe_machine(),
-        "measured": trials.measured,
-        "judged": json.loads((WORK / "judged.json").read_text()),
+        "measured": known.get("measured", {}) | trials.measured,
+        "judged": known.get("judged", {}) | judged,
     }
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")
     print(f"wrote {RESULTS}")

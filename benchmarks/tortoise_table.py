@@ -42,8 +42,9 @@ def speed(found: dict[str, Any]) -> Iterator[str]:
 
 def quality(found: dict[str, Any]) -> Iterator[str]:
     """What the judges heard of every trial, with the errors of the mels."""
-    yield "| trial | mel error | WER % | likeness | seconds |"
-    yield "| --- | --- | --- | --- | --- |"
+    if found["judged"]:
+        yield "| trial | mel error | WER % | likeness | seconds |"
+        yield "| --- | --- | --- | --- | --- |"
     decoding = found["measured"].get("decoding", {})
     for trial, heard in found["judged"].items():
         own = decoding.get(trial, {})

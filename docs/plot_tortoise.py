@@ -46,10 +46,16 @@ def draw_ranking(axes: Any, found: dict[str, Any]) -> None:
     axes.set_ylabel("word error rate, %")
 
 
+def drawable(path: Path) -> bool:
+    """Whether what is to be drawn was measured."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return "presets" in found or any(" of " in trial for trial in found["judged"])
+
+
 def main() -> None:
     parts = [("tortoise", draw_speed), ("tortoise_quality", draw_ranking)]
     there = [(RESULTS / f"{name}.json", draw) for name, draw in parts]
-    there = [(path, draw) for path, draw in there if path.is_file()]
+    there = [(path, draw) for path, draw in there if path.is_file() and drawable(path)]
     if not there:
         return
     matplotlib.rcParams["svg.hashsalt"] = "sori"
