@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from sori.app.clone_command import STATEMENT
 from sori.core.errors import SoriError
@@ -34,13 +34,22 @@ def end_with_input() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def tell(progress: "Progress") -> None:
-    print(json.dumps({"stage": progress.stage, "share": round(progress.share, 4)}), flush=True)
+def take_output() -> IO[str]:
+    """Standard output for us alone; what libraries print there goes to standard error."""
+    ours = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return ours
 
 
 def main() -> int:
     """Clone as ordered; returns the exit status."""
     end_with_input()
+    answers = take_output()
+
+    def tell(progress: "Progress") -> None:
+        told = {"stage": progress.stage, "share": round(progress.share, 4)}
+        print(json.dumps(told), file=answers, flush=True)
+
     given = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     from sori.learn.cloning.clone import clone
     from sori.learn.cloning.order import Order
