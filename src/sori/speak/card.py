@@ -19,11 +19,15 @@ MEND = "export the voice again, or fetch a whole copy"
 
 @dataclass(frozen=True)
 class Speaker:
-    """One person, or one distilled voice, that a voice file can speak as."""
+    """One person, or one distilled voice, that a voice file can speak as.
+
+    mix: of others, as in `a(2)+b(1)`, for one who is made of them.
+    """
 
     name: str
     description: str = ""
     accent: str = "us"
+    mix: str = ""
     licence: str = ""
     data: Any = None
     quality: Any = None
@@ -48,6 +52,11 @@ class Card:
     watermark: bool = False
     consent: Any = None
     sup_phonemes: int = 0  # merges of sup-phonemes that it reads beside phonemes
+
+    @property
+    def people(self) -> tuple[Speaker, ...]:
+        """The speakers that the graph itself knows, in its order: all but the mixes."""
+        return tuple(speaker for speaker in self.speakers if not speaker.mix)
 
 
 def read_card(path: Path) -> Card:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,21 +22,35 @@ class Mix:
 
 
 def mix(card: Card, wanted: str | None) -> Mix:
-    """Read a speaker's name or a mix of several; None is the voice's default speaker."""
-    names = [speaker.name for speaker in card.speakers]
-    weights = np.zeros(len(names), np.float32)
-    for part in [card.default_speaker] if wanted is None else wanted.split("+"):
+    """Read a speaker's name or a mix of several; None is the voice's default speaker.
+
+    The weights are those of the graph's speakers: who is a mix in the card is none of them.
+    """
+    mixes = {speaker.name: speaker.mix for speaker in card.speakers if speaker.mix}
+    weights = weights_of(card, card.default_speaker if wanted is None else wanted, mixes)
+    heaviest = card.people[int(weights.argmax())]
+    return Mix(weights, heaviest.accent)
+
+
+def weights_of(card: Card, wanted: str, mixes: Mapping[str, str]) -> np.ndarray:
+    """Weights of the graph's speakers, summing to 1; a mix is made of those alone."""
+    places = {speaker.name: number for number, speaker in enumerate(card.people)}
+    weights = np.zeros(len(places), np.float32)
+    for part in wanted.split("+"):
         matched = PART.fullmatch(part)
         if matched is None:
             raise SoriError(f"cannot read the speaker {wanted!r}; write NAME, or NAME(2)+NAME(1)")
-        name, weight = matched.group(1), matched.group(2)
-        if name not in names:
-            raise SoriError(unknown("speaker", name, names))
-        weights[names.index(name)] += 1.0 if weight is None else float(weight)
+        name = matched.group(1)
+        amount = 1.0 if matched.group(2) is None else float(matched.group(2))
+        if name in mixes:
+            weights += amount * weights_of(card, mixes[name], {})
+        elif name in places:
+            weights[places[name]] += amount
+        else:
+            raise SoriError(unknown("speaker", name, [*places, *mixes]))
     if not weights.sum():
         raise SoriError(f"every weight of the speaker {wanted!r} is 0; give one a weight above 0")
-    heaviest = card.speakers[int(weights.argmax())]
-    return Mix(weights / weights.sum(), heaviest.accent)
+    return weights / weights.sum()
 
 
 def unknown(noun: str, given: str, names: Iterable[str]) -> str:

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sori.core.errors import SoriError
-from sori.speak.card import read_card
+from sori.speak.card import Speaker, read_card
 from sori.speak.speakers import mix
 
 
@@ -38,6 +40,22 @@ def test_an_unreadable_mix_is_told(card, wanted):
 def test_an_unknown_speaker_is_answered_with_the_closest_and_all(card):
     with pytest.raises(SoriError, match=r"'Adda', perhaps ada; choose one of: ada, ben"):
         mix(card, "Adda")
+
+
+def test_a_speaker_who_is_a_mix_has_the_weights_of_the_others(card):
+    blend = Speaker("both", accent="gb", mix="ada(3)+ben")
+    among = replace(card, speakers=(blend, *card.speakers), default_speaker="both")
+
+    np.testing.assert_allclose(mix(among, None).weights, [0.75, 0.25])
+    np.testing.assert_allclose(mix(among, "both+ben").weights, [0.375, 0.625])
+    assert mix(among, "both").accent == "us"
+
+
+def test_a_mix_of_mixes_is_refused(card):
+    within = Speaker("self", mix="self+ada")
+
+    with pytest.raises(SoriError, match="there is no speaker 'self'"):
+        mix(replace(card, speakers=(*card.speakers, within)), "self")
 
 
 def test_weights_of_zero_are_told(card):

@@ -37,6 +37,7 @@ class SpeakerCard:
 
     Args:
         breath: nepers of noise beside the pulses, see `SourceFilterConfig.breath`.
+        mix: of other speakers, as in `a(2)+b(1)`, for one whom the network does not know.
     """
 
     name: str
@@ -46,6 +47,7 @@ class SpeakerCard:
     data: str
     quality: dict[str, float] = field(default_factory=dict)
     breath: float = SourceFilterConfig.breath
+    mix: str = ""
 
 
 @dataclass(config=strict, frozen=True)
@@ -63,6 +65,11 @@ class VoiceCard:
     trained: str = ""
     watermark: bool = False  # whether all that it speaks bears the mark of sori.audio.watermark
     consent: dict[str, str] = field(default_factory=dict)  # of the person who was cloned
+
+    @property
+    def people(self) -> tuple[SpeakerCard, ...]:
+        """All speakers but the mixes."""
+        return tuple(speaker for speaker in self.speakers if not speaker.mix)
 
 
 def read_voice_card(path: Path) -> VoiceCard:
@@ -195,7 +202,7 @@ def full_card(card: VoiceCard, voice: GraphVoice) -> dict[str, Any]:
     Raises:
         SoriError: the card's speakers are not those of the acoustic model, in its order.
     """
-    named = tuple(speaker.name for speaker in card.speakers)
+    named = tuple(speaker.name for speaker in card.people)
     if voice.speakers and named != voice.speakers:
         raise SoriError(
             f"the card lists the speakers {', '.join(named)}, "
@@ -203,7 +210,7 @@ def full_card(card: VoiceCard, voice: GraphVoice) -> dict[str, Any]:
         )
     if not voice.speakers and len(named) != 1:
         raise SoriError(f"the card lists {len(named)} speakers, the network knows one; list one")
-    if card.default_speaker not in named:
+    if card.default_speaker not in {speaker.name for speaker in card.speakers}:
         raise SoriError(f"the default speaker {card.default_speaker!r} is not in the card's list")
     return asdict(card) | {"format": 1} | voice.card()
 
@@ -253,7 +260,7 @@ def join(
             f"not of {type(acoustic).__name__} and {type(vocoder).__name__}"
         )
     try:
-        voice = JoinedVoice(acoustic, vocoder, [one.breath for one in card.speakers])
+        voice = JoinedVoice(acoustic, vocoder, [one.breath for one in card.people])
     except ValueError as error:
         raise SoriError(str(error)) from error
     return write(voice, card, out, precision)
