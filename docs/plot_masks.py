@@ -39,7 +39,8 @@ def main() -> None:
         kept = [row["kept"][name] for row in found.values()]
         axis.imshow(grid(kept, channels), aspect="auto", cmap="Blues", interpolation="nearest")
         axis.set_yticks(range(len(found)), list(found))
-        axis.set_title(f"{label}: {len(set.intersection(*map(set, kept)))} of {channels} in all")
+        shared = len(set.intersection(*map(set, kept)))
+        axis.set_title(f"{label}: all speakers keep the same {shared} of {channels}")
     axes[-1].set_xlabel("channels, those that more speakers keep first")
     figure.supylabel("speaker")
     figure.savefig(ROOT / "docs" / "cloning-masks.png", dpi=110)
