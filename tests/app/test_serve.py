@@ -513,7 +513,7 @@ def test_other_sites_are_not_invited(client):
         headers={"origin": "http://evil.example", "access-control-request-method": "POST"},
     )
 
-    assert answer.status_code == 405
+    assert answer.status_code == 403
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
