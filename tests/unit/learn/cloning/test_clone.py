@@ -36,7 +36,8 @@ def one_thread():
 def test_a_clone_is_a_small_voice_that_says_who_agreed(order):
     heard = []
 
-    cloned = clone(order, heard.append)
+    # Of networks for tests the graph weighs more than the weights, so more of them must go.
+    cloned = clone(replace(order, vocoder_keep=0.25), heard.append)
 
     card = read_card(order.out)
     assert card.watermark
