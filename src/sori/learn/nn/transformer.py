@@ -9,7 +9,7 @@ from sori.learn.contracts import Size
 from sori.learn.nn.attention import attend
 from sori.learn.nn.conv import convolve
 from sori.learn.nn.dropout import Dropout
-from sori.learn.nn.masks import as_bias, as_weight
+from sori.learn.nn.masks import as_bias, as_weight, count_up
 from sori.learn.nn.prunable import Axis, Structure, times
 
 Steps = Float[Tensor, "B T D"]
@@ -37,7 +37,7 @@ class Positions(nn.Module):
         self.register_buffer("gain", torch.ones(width))
 
     def forward(self, size: Size) -> Float[Tensor, "T D"]:
-        places = torch.arange(size, device=self.rates.device)[:, None]
+        places = count_up(size, self.rates.device)[:, None]
         return (places * self.rates + self.phases).sin() * self.gain
 
     def declare(self, structure: Structure, path: str, width: Axis) -> None:
