@@ -81,7 +81,10 @@ def test_every_bad_value_is_named_with_its_place(tmp_path, section, line, messag
         (('model = "source_filter"', 'model = "nothing"'), "unknown model 'nothing'"),
         (('model = "source_filter"', 'modle = "x"'), "modle: Unexpected keyword argument"),
         (('model = "source_filter"', "model = 3"), "model: Input should be a valid string"),
-        (('model = "source_filter"', 'model = "melgan"\nstart = 3'), "start.str: Input should be a valid string"),
+        (
+            ('model = "source_filter"', 'model = "melgan"\nstart = 3'),
+            "start.str: Input should be a valid string",
+        ),
         (("[training]", "[training"), "recipe10.toml: Expected"),
         (("[training]", "[frozen]\nteacher = 3\n[training]"), "frozen.teacher: Input should be"),
     ],
