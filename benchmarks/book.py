@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from processes import busy_share, describe_machine
+from processes import busy_share, commit, describe_machine
 from setup_peers import ROOT
 
 from sori.audio.files import read
@@ -167,9 +167,8 @@ def main() -> None:
         part["chapters"] = len(manifest["chapters"])
         if not options.voice:
             part |= quality(folder)
-    commit = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
     part["measured"] = datetime.date.today().isoformat()
-    part["commit"] = subprocess.run(commit, capture_output=True, text=True).stdout.strip()
+    part["commit"] = commit()
     result = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     result |= {options.part: part, "machine": describe_machine()}
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")

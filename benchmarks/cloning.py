@@ -24,6 +24,7 @@ from statistics import mean
 from typing import Any, NamedTuple
 
 import torch
+from judging import BENCHMARKS, JUDGE, SENTENCES
 from processes import busy_share, describe_machine
 from speaker_net import SpeakerNet, fit, recognised
 
@@ -50,8 +51,6 @@ from sori.learn.mel import MelSpec
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "cloning.json"
-JUDGE = (str(ROOT / ".venv-judge/bin/python"), str(ROOT / "benchmarks/judge.py"))
-SENTENCES = ROOT / "benchmarks" / "sentences.txt"
 SHOTS, HELD_OUT = 8, 8
 SECONDS = (6.0, 14.0)
 PEOPLE = {"recordings": "held-out", "through-vocoder": "copies"}  # rows, and where they lie
@@ -202,7 +201,15 @@ def judged(
             texts.append(f"{link.name}|{text}")
     table, scores = folder / f"{group}.csv", folder / f"{group}.json"
     table.write_text("\n".join(texts) + "\n", encoding="utf-8")
-    command = [*JUDGE, str(place), "--texts", str(table), "--speaker", str(compared)]
+    command = [
+        str(JUDGE),
+        str(BENCHMARKS / "judge.py"),
+        str(place),
+        "--texts",
+        str(table),
+        "--speaker",
+        str(compared),
+    ]
     subprocess.run([*command, "--json", str(scores), "--only", *JUDGES], check=True)
     clips = json.loads(scores.read_text())["clips"]
     return {name: summary(c for c in clips if c["clip"].startswith(f"{name}--")) for name in names}

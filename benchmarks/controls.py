@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import mean
 
 import numpy as np
-from judging import judged_clips, sentences
+from judging import judged_clips, means, sentences
 
 import sori
 from sori.learn.data.features import f0
@@ -74,10 +74,7 @@ def main() -> None:
             "seconds": round(mean(a["seconds"] / b["seconds"] for a, b in pairs), 3),
             "pitch": round(mean(a["pitch"] / b["pitch"] for a, b in pairs), 3),
             "level": round(mean(a["level"] / b["level"] for a, b in pairs), 3),
-            "distillmos": round(mean(clip["distillmos"] for clip in own), 2),
-            "wer": round(
-                100 * sum(c["word_errors"] for c in own) / sum(c["words"] for c in own), 1
-            ),
+            **means(own),
         })
     command = f"python benchmarks/controls.py {options.voice.name} WORK_FOLDER"
     result = {"command": command, "sentences": COUNT, "settings": rows}

@@ -11,14 +11,13 @@ import argparse
 import datetime
 import json
 import random
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from processes import describe_machine
+from processes import commit, describe_machine
 from setup_peers import ROOT
 
 from sori.core.engines import choose
@@ -121,11 +120,10 @@ def main() -> None:
         utterances = read_corpus(given.corpora / name)
         corpora[name] = summary(name, check(utterances, engine=choose("local", given.jobs)))
         print(name, corpora[name], flush=True)
-    commit = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
     result = {
         "machine": describe_machine(),
         "measured": datetime.date.today().isoformat(),
-        "commit": subprocess.run(commit, capture_output=True, text=True).stdout.strip(),
+        "commit": commit(),
         "corpora": dict(sorted(corpora.items())),
     }
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")

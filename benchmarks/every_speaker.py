@@ -9,9 +9,8 @@ both in WORK_FOLDER: what is there is not made again.
 import argparse
 import json
 from pathlib import Path
-from statistics import mean
 
-from judging import judged_clips, sentences
+from judging import judged_clips, means, sentences
 
 import sori
 
@@ -34,15 +33,7 @@ def summarise(clips: list[dict]) -> dict[str, dict[str, float]]:
     speakers: dict[str, list[dict]] = {}
     for clip in clips:
         speakers.setdefault(Path(clip["clip"]).stem.rpartition("-")[0], []).append(clip)
-    found = {
-        name: {
-            "distillmos": round(mean(clip["distillmos"] for clip in own), 2),
-            "wer": round(
-                100 * sum(c["word_errors"] for c in own) / sum(c["words"] for c in own), 1
-            ),
-        }
-        for name, own in speakers.items()
-    }
+    found = {name: means(own) for name, own in speakers.items()}
     return dict(sorted(found.items(), key=lambda item: -item[1]["distillmos"]))
 
 

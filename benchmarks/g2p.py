@@ -8,13 +8,13 @@ Writes `benchmarks/results/g2p.json`.
 
 import json
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from processes import commit
 
 from sori.learn.data.lexicon import Pronounced, is_held_out, read_words
 from sori.text.frontend import FrontEnd
@@ -91,12 +91,9 @@ def speed() -> dict[str, float]:
 def main() -> None:
     """Measure and write the result."""
     words = read_words(("us", "gb"))
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-    )
     result = {
         "command": "python " + " ".join(sys.argv),
-        "commit": commit.stdout.strip(),
+        "commit": commit(),
         "machine": f"{platform.machine()}, Python {platform.python_version()}, one thread",
         "held_out": {accent: judge(words, accent) for accent in ("us", "gb")},
         "bytes": {path.name: path.stat().st_size for path in sorted(DATA.glob("*.bin"))}

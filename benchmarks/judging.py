@@ -2,7 +2,9 @@
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 BENCHMARKS = Path(__file__).parent
@@ -22,3 +24,12 @@ def judged_clips(speech: Path, verdict: Path, *judges: str) -> list[dict[str, An
         command = [str(JUDGE), str(BENCHMARKS / "judge.py"), str(speech)]
         subprocess.run([*command, "--json", str(verdict), "--only", *judges], check=True)
     return json.loads(verdict.read_text())["clips"]
+
+
+def means(clips: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Mean DistillMOS and word error rate (percent) of clips that both judges heard."""
+    errors, words = (sum(clip[name] for clip in clips) for name in ("word_errors", "words"))
+    return {
+        "distillmos": round(mean(clip["distillmos"] for clip in clips), 2),
+        "wer": round(100 * errors / words, 1),
+    }

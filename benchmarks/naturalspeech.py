@@ -301,8 +301,7 @@ def system(out: Path, name: str, copies: Mapping[str, float]) -> dict[str, Any]:
 def report(options: argparse.Namespace) -> None:
     """Write all that was measured."""
     from naturalspeech_cost import parts_of_a_step, speeds
-    from processes import describe_machine
-    from vocoders import commit
+    from processes import commit, describe_machine
 
     copies = json.loads((options.out / "copies.json").read_text())
     names: Sequence[str] = (RECORDINGS, CASCADE, *OFF)

@@ -20,14 +20,20 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from processes import busy_share, describe_machine, run_peak_bytes, run_seconds, size_bytes
+from judging import JUDGE, SENTENCES
+from processes import (
+    busy_share,
+    commit,
+    describe_machine,
+    run_peak_bytes,
+    run_seconds,
+    size_bytes,
+)
 from setup_peers import PEERS, ROOT, RUNTIME, install_sori, python, site_packages, voice_files
 from table import markdown, update_readme
 
 BENCHMARKS = ROOT / "benchmarks"
-SENTENCES = BENCHMARKS / "sentences.txt"
 RESULTS = BENCHMARKS / "results" / "peers.json"
-JUDGE = ROOT / ".venv-judge" / "bin" / "python"
 WORK = PEERS / "work"
 THREADS = (2, 1)
 COLD_STARTS = 7
@@ -289,10 +295,10 @@ def git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def commit() -> str:
+def measured_commit() -> str:
     """Return the commit that was measured, and whether the package differed from it."""
     changed = git("status", "--porcelain", "--untracked-files=no", "src")
-    return git("rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
+    return commit() + (" with changes" if changed else "")
 
 
 def versions() -> dict[str, str]:
@@ -373,7 +379,7 @@ def main() -> None:
         judge_recordings(run, options.recordings, options.sentences)
     result = {
         "measured": datetime.date.today().isoformat(),
-        "commit": commit(),
+        "commit": measured_commit(),
         "machine": describe_machine(),
         "versions": versions(),
         "sentences": len(sentences.read_text(encoding="utf-8").splitlines()),

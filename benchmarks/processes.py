@@ -43,6 +43,13 @@ def high_water_bytes(process_id: int) -> int:
     return 1024 * int(lines[0].split()[1]) if lines else 0
 
 
+def commit() -> str:
+    """The commit of this repository, in short."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    folder = os.path.dirname(__file__)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True).stdout.strip()
+
+
 def busy_share() -> float:
     """Return the share of all processors that other work takes, 0 to 1, watched for a moment."""
 

@@ -27,7 +27,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from processes import busy_share, describe_machine, high_water_bytes
+from processes import busy_share, commit, describe_machine, high_water_bytes
 from setup_peers import PEERS, ROOT, python, voice_files
 
 RESULTS = ROOT / "benchmarks" / "results" / "serve.json"
@@ -282,11 +282,10 @@ def main() -> None:
     else:
         result["load"] = measure_load(options.seconds)
         result["busy_share_before"] = round(busy, 2)
-    commit = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
     result |= {
         "machine": describe_machine(),
         "measured": datetime.date.today().isoformat(),
-        "commit": subprocess.run(commit, capture_output=True, text=True).stdout.strip(),
+        "commit": commit(),
     }
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")
     print("\n".join(markdown(result)))

@@ -17,9 +17,8 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from processes import busy_share, describe_machine
+from processes import busy_share, commit, describe_machine
 from torch import Tensor
-from vocoders import commit
 
 from sori.learn.nn.soft_dtw import Diagonals, Loop, Warping, band_mask
 

@@ -17,6 +17,7 @@ from statistics import mean, median
 from typing import Any
 
 import torch
+from judging import JUDGE
 from processes import describe_machine
 
 import sori
@@ -31,7 +32,6 @@ from sori.learn.models.tacotron2 import WINDOW, Decoding, Tacotron2, Tacotron2Ba
 from sori.text.frontend import FrontEnd
 
 BENCHMARKS = Path(__file__).parent
-JUDGE = BENCHMARKS.parent / ".venv-judge" / "bin" / "python"
 CORPUS, SPEAKER = "kokoro-voices", "af_heart"
 NEAR_TOKENS = 2
 JUMP_TOKENS = 3  # a step that goes back so far says something again

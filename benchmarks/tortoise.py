@@ -23,13 +23,12 @@ from statistics import median
 from typing import Any
 
 import torch
-from processes import busy_share, describe_machine
+from processes import busy_share, commit, describe_machine
 from torch import Tensor
-from vocoders import commit
 
 from sori.learn.evaluation.speed import peak_memory_bytes
 from sori.learn.models.clvp import CLVP, CLVPConfig
-from sori.learn.models.tortoise_ar import Sampling, TortoiseAR, TortoiseARConfig, causal, draw
+from sori.learn.models.tortoise_ar import TortoiseAR, TortoiseARConfig, causal
 from sori.learn.models.tortoise_diffusion import (
     Guidance,
     TortoiseDiffusion,
@@ -38,6 +37,7 @@ from sori.learn.models.tortoise_diffusion import (
 from sori.learn.models.univnet import UnivNet, UnivNetConfig
 from sori.learn.nn import diffusion
 from sori.learn.nn.conv import fold_weight_norm
+from sori.learn.nn.drawing import Sampling, draw
 from sori.learn.systems.tortoise import PRESETS, Preset
 
 RESULTS = Path(__file__).resolve().parent / "results" / "tortoise.json"

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from judging import JUDGE
 
 BENCHMARKS = Path(__file__).resolve().parent
 RESULTS = BENCHMARKS / "results" / "tortoise_quality.json"
 WORK = BENCHMARKS.parent / "runs" / "tortoise-quality"
-JUDGE = BENCHMARKS.parent / ".venv-judge" / "bin" / "python"
 STRANGERS = ("af_river", "am_puck", "bf_emma", "bm_daniel")
 COUNTS = (1, 4, 16, 64)
 GUIDANCES = (0.0, 1.0, 2.0)
@@ -318,8 +318,7 @@ def main() -> None:
         hear(WORK, speakers)
         return
     import torch
-    from processes import describe_machine
-    from vocoders import commit
+    from processes import commit, describe_machine
 
     torch.set_num_threads(1)
     WORK.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from processes import busy_share, describe_machine
+from processes import busy_share, commit, describe_machine
 
 from sori.core.errors import SoriError
 from sori.learn import registry
@@ -151,11 +151,6 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
             yield from ((name, precision) for precision in ("fp32", "bf16"))
         else:
             yield name, read_recipe(RECIPES / f"{name}.toml").training.precision
-
-
-def commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
 
 
 def read_arguments() -> argparse.Namespace:

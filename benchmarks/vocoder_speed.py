@@ -18,9 +18,8 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import torch
-from processes import busy_share, describe_machine
+from processes import busy_share, commit, describe_machine
 from vocode import naive_rate
-from vocoders import commit
 
 from sori.learn import registry
 from sori.learn.mel import MelSpec

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from processes import busy_share, describe_machine
+from judging import JUDGE
+from processes import busy_share, commit, describe_machine
 
 from sori.audio.files import read, write
 from sori.learn.data.corpora import is_held_out, read_pipe_separated
@@ -27,7 +28,6 @@ from sori.learn.data.corpora import is_held_out, read_pipe_separated
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ROOT / "benchmarks"
 RESULTS = BENCHMARKS / "results" / "vocoders.json"
-JUDGE = ROOT / ".venv-judge" / "bin"
 WORK = ROOT / "runs" / "vocoders"
 JUDGED = ("wer", "distillmos", "mcd_db", "pesq", "stoi", "f0_cents")
 SHOWN = 3  # clips on the page
@@ -98,7 +98,7 @@ def speak(vocoder: str, clips: Path, threads: int, more: tuple[str, ...]) -> dic
 def judge(folder: Path, texts: Path, references: Path | None) -> dict[str, Any]:
     """What the judges say of a folder; the clips and their scores stay beside it."""
     scores = folder.with_suffix(".json")
-    command = [str(JUDGE / "sori"), "eval", str(folder), "--texts", str(texts)]
+    command = [str(JUDGE.with_name("sori")), "eval", str(folder), "--texts", str(texts)]
     command += ["--json", str(scores)]
     if references:
         command += ["--references", str(references)]
@@ -138,12 +138,7 @@ def page(clips: Path, made: Mapping[str, str]) -> None:
     shown = json.dumps([clip.name for clip in sorted(clips.glob("*.wav"))[:SHOWN]])
     folders = json.dumps({str(clips): "recording"} | {str(WORK / k): v for k, v in made.items()})
     out = str(WORK.with_suffix(".html"))
-    subprocess.run([str(JUDGE / "python"), "-c", program, out, shown, folders], check=True)
-
-
-def commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    subprocess.run([str(JUDGE), "-c", program, out, shown, folders], check=True)
 
 
 def read_arguments() -> argparse.Namespace:

@@ -44,6 +44,11 @@ class MelSpec:
             )
 
 
+# Front ends that several papers share.
+MEL_22_KHZ = MelSpec(sample_rate=22050, hop_samples=256)
+MEL_24_KHZ_100 = MelSpec(sample_rate=24000, hop_samples=256, bins=100, f_max_hz=12000.0)
+
+
 def require_same(acoustic: MelSpec, vocoder: MelSpec) -> None:
     """Refuse to join models that disagree, and say where they disagree.
 

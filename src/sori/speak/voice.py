@@ -59,13 +59,14 @@ class Voice:
         """
         voice = cls.__new__(cls)
         voice.path = path
-        voice.set_up(card, graph, lexicon)
-        voice.longest = longest
+        voice.set_up(card, graph, lexicon, longest)
         return voice
 
-    def set_up(self, card: Card, graph: Speaks, lexicon: Path | None) -> None:
+    def set_up(
+        self, card: Card, graph: Speaks, lexicon: Path | None, longest: int = LONGEST
+    ) -> None:
         self.card = card
-        self.longest = LONGEST
+        self.longest = longest
         self.graph = graph
         self.lexicon = lexicon
         self.id_of = {symbol: number for number, symbol in enumerate(card.symbols)}

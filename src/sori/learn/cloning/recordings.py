@@ -11,6 +11,7 @@ import torch
 
 from sori.audio.files import FORMATS, read
 from sori.audio.resample import resample
+from sori.core import files
 from sori.core.audio import Audio
 from sori.core.errors import SoriError
 from sori.learn import registry
@@ -245,11 +246,9 @@ def write_table(folder: Path, utterances: Sequence[Utterance]) -> Path:
     """Keep the texts where a person can correct them, and where the next run reads them."""
     table = folder / TABLE
     lines = ["audio|text", *(f"{u.audio.relative_to(folder)}|{u.text}" for u in utterances)]
-    part = table.with_name(f".{TABLE}.part")
     try:
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        part.replace(table)
+        with files.beside(table) as part:
+            part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise SoriError(f"cannot write {table}: {error.strerror}") from error
     return table

@@ -1,6 +1,5 @@
 """Sentences as phonemes alone, for models that learn from text without sound."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -9,6 +8,7 @@ import numpy as np
 import torch
 
 from sori.core.errors import SoriError
+from sori.core.files import beside
 from sori.learn.data.batches import WHOLE, Part, pad
 from sori.learn.data.corpora import is_held_out, read_corpus
 from sori.text.frontend import FrontEnd
@@ -39,9 +39,8 @@ def phonemised(folder: Path, cache: Path) -> list[str]:
             for sentence in front_end.sentences(utterance.text)
         ]
         cache.mkdir(parents=True, exist_ok=True)
-        beside = kept.with_suffix(".tmp")
-        beside.write_text("\n".join(found) + "\n", encoding="utf-8")
-        os.replace(beside, kept)
+        with beside(kept) as part:
+            part.write_text("\n".join(found) + "\n", encoding="utf-8")
     return kept.read_text(encoding="utf-8").splitlines()
 
 

@@ -9,7 +9,6 @@ program fills up with silence.
 """
 
 from collections.abc import Iterator
-from dataclasses import field
 from typing import Any
 
 import torch
@@ -19,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sori.learn.contracts import Ids, Lengths, Mel, Spec, Update
-from sori.learn.mel import MelSpec, strict
-from sori.learn.nn.contrast import Block, contrastive
+from sori.learn.mel import MEL_22_KHZ, MelSpec, strict
+from sori.learn.nn.contrast import Block, contrastive_terms
 from sori.learn.nn.masks import as_weight, length_mask
 from sori.learn.nn.quantise import require_tokeniser
 from sori.text.phonemes import SYMBOLS
@@ -31,11 +30,6 @@ Mask = Bool[Tensor, "B L"]
 Places = Float[Tensor, "B D"]
 
 
-def paper_mel() -> MelSpec:
-    """The paper's front end: 22.05 kHz, hop 256, 80 bands up to 8 kHz."""
-    return MelSpec(sample_rate=22050, hop_samples=256)
-
-
 @dataclass(config=strict, frozen=True)
 class CLVPConfig:
     """Defaults are those of the published weights.
@@ -44,7 +38,7 @@ class CLVPConfig:
         hidden_share: of the tokens of either side, not shown in training.
     """
 
-    mel: MelSpec = field(default_factory=paper_mel)
+    mel: MelSpec = MEL_22_KHZ
     symbols: str = SYMBOLS
     codes: int = 8192
     width: int = 768
@@ -146,10 +140,8 @@ class CLVPTask(nn.Module):
         with torch.no_grad():
             codes = self.tokeniser.encode(batch.mel, batch.mel_len)
         codes_len = self.tokeniser.count(batch.mel_len)
-        logits = self.model(batch.ids, batch.ids_len, codes, codes_len)
-        loss = contrastive(logits)
-        found = (logits.argmax(dim=1).cpu() == torch.arange(len(logits))).float().mean()
-        yield Update("model", loss, {"nll": loss, "found": found})
+        terms = contrastive_terms(self.model(batch.ids, batch.ids_len, codes, codes_len))
+        yield Update("model", terms["nll"], terms)
 
 
 SPEC = Spec(

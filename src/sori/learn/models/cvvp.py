@@ -8,7 +8,6 @@ Deviation: learns from codes and from another stretch of the same recording.
 """
 
 from collections.abc import Iterator
-from dataclasses import field
 from typing import Any
 
 import torch
@@ -18,25 +17,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sori.learn.contracts import Lengths, Mel, Spec, Update
-from sori.learn.mel import MelSpec, strict, to_unit
+from sori.learn.mel import MEL_22_KHZ, MelSpec, strict, to_unit
 from sori.learn.nn.attention import FrameAttention
-from sori.learn.nn.contrast import Block, contrastive
+from sori.learn.nn.contrast import Block, contrastive_terms
 from sori.learn.nn.quantise import require_tokeniser
 
 Codes = Int[Tensor, "B K"]
 Places = Float[Tensor, "B D"]
 
 
-def paper_mel() -> MelSpec:
-    """The paper's front end: 22.05 kHz, hop 256, 80 bands up to 8 kHz."""
-    return MelSpec(sample_rate=22050, hop_samples=256)
-
-
 @dataclass(config=strict, frozen=True)
 class CVVPConfig:
     """Defaults are those of the published weights."""
 
-    mel: MelSpec = field(default_factory=paper_mel)
+    mel: MelSpec = MEL_22_KHZ
     codes: int = 8192
     width: int = 512
     heads: int = 8
@@ -140,10 +134,8 @@ class CVVPTask(nn.Module):
         heard, said = batch.mel.chunk(2, dim=2)
         with torch.no_grad():
             codes = self.tokeniser.encode(said)
-        logits = self.model(heard, codes)
-        loss = contrastive(logits)
-        found = (logits.argmax(dim=1).cpu() == torch.arange(len(logits))).float().mean()
-        yield Update("model", loss, {"nll": loss, "found": found})
+        terms = contrastive_terms(self.model(heard, codes))
+        yield Update("model", terms["nll"], terms)
 
 
 SPEC = Spec(

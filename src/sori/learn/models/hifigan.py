@@ -7,7 +7,7 @@ ours.
 """
 
 from collections.abc import Iterator
-from dataclasses import field, replace
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from sori.learn.contracts import Mel, Spec, Update, Wave
 from sori.learn.losses import copy_losses, least_squares_critic
-from sori.learn.mel import MelSpec, MelSpectrogram, strict
+from sori.learn.mel import MEL_22_KHZ, MelSpec, MelSpectrogram, strict
 from sori.learn.nn.conv import require_product, weight_norm
 from sori.learn.nn.critics import CriticPair, PeriodCritics, ScaleCritics
 from sori.learn.nn.noise import Chance
@@ -34,18 +34,13 @@ LAST_SLOPE = 0.01  # of the activation before the last convolution, in the autho
 BLOCKS: dict[str, Block] = {"paired": ResidualBlock, "short": ShortResidualBlock}
 
 
-def paper_mel() -> MelSpec:
-    """The paper's front end: 22.05 kHz, hop 256, 80 bands up to 8 kHz."""
-    return MelSpec(sample_rate=22050, hop_samples=256)
-
-
 @dataclass(config=strict, frozen=True)
 class HiFiGANConfig:
     """Defaults are those of the paper's V1; V2 has width 128; V3 has `blocks` "short", width 256,
     strides 8, 8, 4, kernels 3, 5, 7 and dilations (1, 2), (2, 6), (3, 12).
     """
 
-    mel: MelSpec = field(default_factory=paper_mel)
+    mel: MelSpec = MEL_22_KHZ
     width: int = 512  # halves at every stage
     strides: tuple[int, ...] = (8, 8, 2, 2)  # their product is mel.hop_samples
     kernels: tuple[int, ...] = (3, 7, 11)  # of the residual blocks that work side by side

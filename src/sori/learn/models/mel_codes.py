@@ -8,7 +8,6 @@ codebook revives unused entries.
 """
 
 from collections.abc import Iterator
-from dataclasses import field
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sori.learn.contracts import Exhibit, Frames, Lengths, Mel, Spec, Update
-from sori.learn.mel import MelSpec, from_unit, strict, to_unit
+from sori.learn.mel import MEL_22_KHZ, MelSpec, from_unit, strict, to_unit
 from sori.learn.nn.masks import length_mask
 from sori.learn.nn.quantise import Codebook, perplexity
 
@@ -26,16 +25,11 @@ Codes = Int[Tensor, "B K"]
 FRAMES_PER_CODE = 4
 
 
-def paper_mel() -> MelSpec:
-    """The paper's front end: 22.05 kHz, hop 256, 80 bands up to 8 kHz."""
-    return MelSpec(sample_rate=22050, hop_samples=256)
-
-
 @dataclass(config=strict, frozen=True)
 class MelCodesConfig:
     """Defaults are the published values."""
 
-    mel: MelSpec = field(default_factory=paper_mel)
+    mel: MelSpec = MEL_22_KHZ
     codes: int = 8192
     code_width: int = 512
     width: int = 512  # after the first halving of the rate; twice that after the second

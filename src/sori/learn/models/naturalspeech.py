@@ -13,7 +13,7 @@ it is VITS (Kim et al. 2021, arXiv:2106.06103) with a deterministic duration pre
 """
 
 from collections.abc import Iterator
-from dataclasses import field, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -39,7 +39,7 @@ from sori.learn.losses import (
     least_squares_generator,
     masked_mean,
 )
-from sori.learn.mel import MelSpec, MelSpectrogram, strict
+from sori.learn.mel import MEL_22_KHZ, MelSpec, MelSpectrogram, strict
 from sori.learn.nn.alignment import expand
 from sori.learn.nn.conv import require_product, weight_norm
 from sori.learn.nn.critics import CriticPair, PeriodCritics, ScaleCritics
@@ -70,11 +70,6 @@ REMEMBERED = 8  # posterior means that are kept for every row of the memory
 PER_STEP = 256  # of these, new in a step
 
 
-def paper_mel() -> MelSpec:
-    """22.05 kHz, hop 256; the network hears linear spectra, and only a loss hears the bands."""
-    return MelSpec(sample_rate=22050, hop_samples=256)
-
-
 @dataclass(config=strict, frozen=True)
 class NaturalSpeechConfig:
     """Defaults are the paper's values.
@@ -94,7 +89,7 @@ class NaturalSpeechConfig:
             divergence, whose weight is 1.
     """
 
-    mel: MelSpec = field(default_factory=paper_mel)
+    mel: MelSpec = MEL_22_KHZ  # the network hears linear spectra; only a loss hears the bands
     symbols: str = SYMBOLS
     sup_phonemes: int = 4096
     differentiable_durator: bool = True

@@ -33,6 +33,7 @@ from sori.learn.contracts import (
     Lengths,
     Mel,
     Spec,
+    Track,
     Update,
 )
 from sori.learn.losses import masked_mean
@@ -42,7 +43,6 @@ from sori.learn.nn.conv import NormedConvs, PostNet
 from sori.learn.nn.masks import length_mask
 from sori.text.phonemes import SYMBOLS
 
-Track = Float[Tensor, "B T"]
 Text = Float[Tensor, "B N D"]
 TextMask = Bool[Tensor, "B N"]
 Weights = Float[Tensor, "B N"]

@@ -8,10 +8,8 @@ which symbol is being spoken.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import field
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from pydantic.dataclasses import dataclass
@@ -21,8 +19,9 @@ from torch.nn import functional as F
 from sori.core.errors import SoriError
 from sori.learn.contracts import Durations, Ids, Lengths, Mel, Scalar, Spec, Update
 from sori.learn.losses import masked_mean
-from sori.learn.mel import LOWEST, MelSpec, strict, to_unit
+from sori.learn.mel import LOWEST, MEL_22_KHZ, MelSpec, strict, to_unit
 from sori.learn.nn.attention import FrameAttention, attend
+from sori.learn.nn.drawing import Sampling, draw, uniforms
 from sori.learn.nn.masks import as_bias, length_mask
 from sori.learn.nn.quantise import require_tokeniser
 from sori.text.phonemes import SYMBOLS
@@ -40,11 +39,6 @@ PUBLISHED_SILENCE = 83  # the code of silence of the published tokeniser
 CALM_CODES = 8  # more silence than this in a row is no pause: the network lost its way
 
 
-def paper_mel() -> MelSpec:
-    """The paper's front end: 22.05 kHz, hop 256, 80 bands up to 8 kHz."""
-    return MelSpec(sample_rate=22050, hop_samples=256)
-
-
 @dataclass(config=strict, frozen=True)
 class TortoiseARConfig:
     """Defaults are the published values.
@@ -58,7 +52,7 @@ class TortoiseARConfig:
             network of hours finds it by itself, one of minutes does not.
     """
 
-    mel: MelSpec = field(default_factory=paper_mel)
+    mel: MelSpec = MEL_22_KHZ
     symbols: str = SYMBOLS
     codes: int = 8192
     width: int = 1024
@@ -90,24 +84,6 @@ class TortoiseARBatch:
     mel: Mel
     mel_len: Lengths
     durations: Durations  # zeros where they are not known
-
-
-@dataclass(config=strict, frozen=True)
-class Sampling:
-    """How codes are drawn.
-
-    Args:
-        top_p: the likeliest codes that together have this probability may be drawn.
-        repetition: logits of codes drawn before are divided by it, or multiplied where negative.
-        limit: codes at most, about 21.5 a second at the published rate.
-        batch: candidates that are drawn together; it changes only how numbers round.
-    """
-
-    temperature: float = 0.8
-    top_p: float = 0.8
-    repetition: float = 2.0
-    limit: int = 500
-    batch: int = 48
 
 
 class Drawn(NamedTuple):
@@ -408,45 +384,6 @@ def calm_end(codes: Int[Tensor, " K"], silence: int) -> int:
         if run > CALM_CODES:
             return place
     return len(codes)
-
-
-def uniforms(seed: int, count: int, limit: int) -> Float[Tensor, "N K"]:
-    """Even noise from 0 to 1; row i depends on the seed and i alone."""
-    rows = [np.random.default_rng((seed, number)).random(limit) for number in range(count)]
-    return torch.from_numpy(np.stack(rows))
-
-
-def penalised(logits: Logits, heard: Bool[Tensor, "B V"], repetition: float) -> Logits:
-    """Make codes that were heard before less likely.
-
-    Source: Keskar et al. 2019, "CTRL", section 4.1, arXiv:1909.05858.
-    """
-    less = torch.where(logits > 0, logits / repetition, logits * repetition)
-    return torch.where(heard, less, logits)
-
-
-def nucleus(chances: Logits, top_p: float) -> Bool[Tensor, "B V"]:
-    """The fewest codes that together have at least this probability.
-
-    Source: Holtzman et al. 2019, "The Curious Case of Neural Text Degeneration", section 3.1,
-    arXiv:1904.09751.
-    """
-    ordered, order = chances.sort(dim=1, descending=True, stable=True)
-    kept = ordered.cumsum(dim=1) - ordered < top_p
-    return torch.zeros_like(kept).scatter(1, order, kept)
-
-
-def draw(
-    logits: Logits,
-    heard: Bool[Tensor, "B V"],
-    noise: Float[Tensor, " B"],
-    manner: Sampling,
-) -> Int[Tensor, " B"]:
-    """The code at which the running sum of probabilities passes the noise."""
-    logits = penalised(logits.double(), heard, manner.repetition)
-    chances = (logits / manner.temperature).softmax(dim=1)
-    sums = (chances * nucleus(chances, manner.top_p)).cumsum(dim=1)
-    return torch.searchsorted(sums, noise[:, None] * sums[:, -1:], right=True)[:, 0]
 
 
 class TortoiseARTask(nn.Module):

@@ -10,7 +10,6 @@ a part of the same recording; the bound takes the first step for a divergence li
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import field
 from typing import Any
 
 import torch
@@ -21,7 +20,7 @@ from torch.nn import functional as F
 
 from sori.core.errors import SoriError
 from sori.learn.contracts import Ids, Lengths, Mel, Spec, Update
-from sori.learn.mel import MelSpec, from_unit, require_same, strict, to_unit
+from sori.learn.mel import MEL_24_KHZ_100, MelSpec, from_unit, require_same, strict, to_unit
 from sori.learn.nn import diffusion
 from sori.learn.nn.attention import FrameAttention, group_norm
 from sori.learn.nn.diffusion import Denoiser, Prediction, Schedule
@@ -41,11 +40,6 @@ SAMPLERS = {
 }
 
 
-def paper_mel() -> MelSpec:
-    """The paper's front end: 24 kHz, hop 256, 100 bands up to 12 kHz."""
-    return MelSpec(sample_rate=24000, hop_samples=256, bins=100, f_max_hz=12000.0)
-
-
 @dataclass(config=strict, frozen=True)
 class TortoiseDiffusionConfig:
     """Defaults are the published values.
@@ -60,7 +54,7 @@ class TortoiseDiffusionConfig:
         crop_codes: most codes of a stretch in training.
     """
 
-    mel: MelSpec = field(default_factory=paper_mel)
+    mel: MelSpec = MEL_24_KHZ_100
     symbols: str = SYMBOLS
     code_sample_rate: int = 22050
     codes: int = 8192

@@ -7,7 +7,6 @@ Deviations: the period critics are fed waves five times louder and use slope 0.2
 
 import math
 from collections.abc import Iterator
-from dataclasses import field
 
 import torch
 from jaxtyping import Float
@@ -17,7 +16,7 @@ from torch.nn import functional as F
 
 from sori.learn.contracts import Frames, Mel, Spec, Update, Wave
 from sori.learn.losses import least_squares_critic, least_squares_generator, spectral_distance
-from sori.learn.mel import MelSpec, strict
+from sori.learn.mel import MEL_24_KHZ_100, MelSpec, strict
 from sori.learn.nn.conv import require_product, upsampling_conv, weight_norm
 from sori.learn.nn.critics import Judgement, PeriodCritics, SpectrumCritics
 from sori.learn.nn.noise import Chance, vocode
@@ -26,16 +25,11 @@ Kernels = Float[Tensor, "B L C_in C_out K T"]
 Biases = Float[Tensor, "B L C_out T"]
 
 
-def paper_mel() -> MelSpec:
-    """The paper's front end: 24 kHz, hop 256, 100 bands up to 12 kHz."""
-    return MelSpec(sample_rate=24000, hop_samples=256, bins=100, f_max_hz=12000.0)
-
-
 @dataclass(config=strict, frozen=True)
 class UnivNetConfig:
     """Defaults are those of UnivNet-c32."""
 
-    mel: MelSpec = field(default_factory=paper_mel)
+    mel: MelSpec = MEL_24_KHZ_100
     width: int = 32  # 16 in UnivNet-c16
     noise_channels: int = 64
     strides: tuple[int, ...] = (8, 8, 4)  # their product is mel.hop_samples

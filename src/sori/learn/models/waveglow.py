@@ -7,7 +7,6 @@ it has; the wave stands at the level of our features.
 
 import math
 from collections.abc import Iterator
-from dataclasses import field
 
 import torch
 from jaxtyping import Float
@@ -15,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from sori.learn.contracts import Mel, Spec, Update, Wave
-from sori.learn.mel import MelSpec, strict
+from sori.learn.mel import MEL_22_KHZ, MelSpec, strict
 from sori.learn.nn.conv import weight_norm
 from sori.learn.nn.flows import ChannelMix, Coupling, LogDet, squeeze, unsqueeze
 from sori.learn.nn.noise import Chance, vocode
@@ -25,11 +24,6 @@ Groups = Float[Tensor, "B C G"]  # channels are neighbouring samples
 Condition = Float[Tensor, "B K G"]
 
 
-def paper_mel() -> MelSpec:
-    """The paper's front end: 22.05 kHz, hop 256, 80 bands up to 8 kHz."""
-    return MelSpec(sample_rate=22050, hop_samples=256)
-
-
 @dataclass(config=strict, frozen=True)
 class WaveGlowConfig:
     """Defaults are those of the released model, whose size is the one that is quoted.
@@ -37,7 +31,7 @@ class WaveGlowConfig:
     The paper's text names 512 channels and `sigma` of the square root of one half.
     """
 
-    mel: MelSpec = field(default_factory=paper_mel)
+    mel: MelSpec = MEL_22_KHZ
     group: int = 8  # neighbouring samples that one step holds
     flows: int = 12
     early_every: int = 4  # flows between early outputs

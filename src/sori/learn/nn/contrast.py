@@ -63,6 +63,13 @@ class Block(nn.Module):
         return x + self.narrow(self.drop(content * F.gelu(gate)))
 
 
+def contrastive_terms(logits: Float[Tensor, "B B"]) -> dict[str, Scalar]:
+    """What a step of training tells: the loss, and the share of rows that find their own column."""
+    own = torch.arange(len(logits), device=logits.device)
+    found = (logits.argmax(dim=1) == own).float().mean()
+    return {"nll": contrastive(logits), "found": found}
+
+
 def contrastive(logits: Float[Tensor, "B B"]) -> Scalar:
     """Symmetric cross entropy of finding each row's own column and each column's own row, in nats.
 

@@ -26,8 +26,9 @@ from sori.core.errors import SoriError
 from sori.learn import registry
 from sori.learn.mel import require_same
 from sori.learn.models.clvp import CLVP
-from sori.learn.models.tortoise_ar import Drawn, Sampling, TortoiseAR, calm_end
+from sori.learn.models.tortoise_ar import Drawn, TortoiseAR, calm_end
 from sori.learn.models.tortoise_diffusion import SAMPLERS, Guidance, TortoiseDiffusion
+from sori.learn.nn.drawing import Sampling
 from sori.learn.systems.speakers import Heard
 from sori.learn.systems.vocoding import GRIFFIN_LIM, Sound, Vocoder, load_vocoder
 

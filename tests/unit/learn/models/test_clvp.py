@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from sori.learn.models.clvp import CLVP, SPEC, CLVPConfig, contrastive
-from sori.learn.nn.contrast import rotate
+from sori.learn.models.clvp import CLVP, SPEC, CLVPConfig
+from sori.learn.nn.contrast import contrastive, rotate
 from tests.sizes import millions
 
 

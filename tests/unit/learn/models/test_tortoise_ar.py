@@ -7,19 +7,15 @@ from sori.core.errors import SoriError
 from sori.learn import registry
 from sori.learn.models.tortoise_ar import (
     SPEC,
-    Sampling,
     TortoiseAR,
     TortoiseARConfig,
     TortoiseARTask,
     astray,
     causal,
-    draw,
     next_nll,
-    nucleus,
-    penalised,
     reference,
-    uniforms,
 )
+from sori.learn.nn.drawing import Sampling, draw, nucleus, penalised, uniforms
 from tests.batches import example_batch
 from tests.sizes import count
 
