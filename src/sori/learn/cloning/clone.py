@@ -44,6 +44,7 @@ from sori.learn.cloning.stages import (
     magnitude_masks,
     place,
     tune,
+    without_dropout,
 )
 from sori.learn.cloning.teaching import EchoTask, Lessons, MelCrops, imagine, sentence_ids
 from sori.learn.contracts import AcousticBatch
@@ -83,7 +84,7 @@ COSTS = {
     "vocoder": 3,
     "export": 1,
 }
-RATES = {"blend": 0.2, "tune": 2e-4, "gates": 0.2, "mend": 2e-3}
+RATES = {"blend": 0.2, "tune": 2e-4, "gates": 0.2, "mend": 3e-3}
 BATCH_FRAMES = 1500
 IMAGINED_BATCH = 3
 VOCODER_CROP, VOCODER_BATCH = 48, 12
@@ -306,7 +307,10 @@ class Cloning:
         def mended() -> tuple[nn.Module, dict[str, Any]]:
             assert isinstance(cut, ConvFastSpeech2)
             task = self.task(cut)
-            pace = replace(self.pace("mend", {"model": RATES["mend"]}), precision=torch.float32)
+            pace = self.pace("mend", {"model": RATES["mend"]})
+            pace = replace(pace, precision=torch.float32, optimizer="muon")
+            if imagined:
+                without_dropout(cut)
             tune(task, lessons.at, pace, self.begin("mend"))
             return task.model, notes
 

@@ -26,8 +26,8 @@ PIPELINES = {
     "magnitude-ft": ("magnitude", "mend"),
     "ft": ("tune",),
 }
-IMAGINED_SENTENCES = 240
-DEFAULT_STEPS = 1500
+IMAGINED_SENTENCES = 720
+DEFAULT_STEPS = 2000
 DEFAULT_KEEP, VOCODER_KEEP = 0.14, 0.5
 BYTES_PER_WEIGHT, BYTES_BESIDE = 1.1, 250_000  # of an int8 voice file
 WEIGHTS = {

@@ -21,7 +21,7 @@ from sori.learn.nn.prunable import apply_masks
 from sori.learn.pruning.gates import FORMS, OPEN_LOGIT, sample
 from sori.learn.pruning.task import SparseTask
 from sori.learn.training.loop import train_step
-from sori.learn.training.optim import make_optimizer, rate_at
+from sori.learn.training.optim import Choice, make_optimizer, rate_at
 
 Batches = Callable[[int], Any]  # the batch of a step
 Tell = Callable[[int, int], None]  # steps done, and of how many
@@ -36,7 +36,7 @@ FALLING_SHARE = 0.7  # of the steps, in which the goal falls from 1 to the densi
 
 @dataclass(frozen=True)
 class Pace:
-    """How many steps a stage takes, the highest learning rate of each player, and the precision.
+    """How many steps a stage takes, the highest learning rate of each player, and how it moves.
 
     A small network spends its time on changing numbers to bfloat16 and back: float32 is quicker.
     """
@@ -44,6 +44,7 @@ class Pace:
     steps: int
     rates: Mapping[str, float]
     precision: torch.dtype = torch.bfloat16
+    optimizer: Choice = "adamw"
 
 
 def learn(
@@ -150,10 +151,18 @@ def place(
 def tune(task: Task, batches: Batches, pace: Pace, tell: Tell) -> None:
     """Fine-tune every player of a task."""
     optimizers = {
-        name: make_optimizer(player, pace.rates[name], BETAS)
+        name: make_optimizer(player, pace.rates[name], BETAS, pace.optimizer)
         for name, player in task.players.items()
     }
     learn(task, optimizers, batches, pace, tell)
+
+
+def without_dropout(model: nn.Module) -> None:
+    """Let nothing be dropped in training: what learns from a teacher has no noise to be kept from,
+    and a pruned network has no units to spare."""
+    for layer in model.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = 0.0
 
 
 def magnitude_masks(sparse: SparseTask, keep: float) -> dict[str, Tensor]:

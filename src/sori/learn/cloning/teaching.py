@@ -31,11 +31,13 @@ from sori.text.frontend import FrontEnd
 SENTENCES = "sentences.txt"
 SILENCE = 0  # the id of it
 RECORDED_EVERY = 4  # so manieth lesson is a recording; more often, they are learned by heart
+MIDDLE = (0.3, 0.7)  # shares of a sentence between which it is cut to be joined to another
 HARD_TO_HEAR = 4.0  # natural log under the loudest bin, from where the phase does not matter
 
 
 def sentence_ids(symbols: str, accent: str, count: int) -> list[Tensor]:
-    """Ids of the first sentences of the list that comes with the package."""
+    """Ids of so many sentences: of the list that comes with the package, and where it ends, of the
+    beginning of one and the end of another, which meet sounds that neither holds together."""
     text = files("sori.learn.cloning").joinpath(SENTENCES).read_text(encoding="utf-8")
     front_end = FrontEnd(accent)
     ids = {letter: number for number, letter in enumerate(symbols)}
@@ -44,7 +46,19 @@ def sentence_ids(symbols: str, accent: str, count: int) -> list[Tensor]:
         phonemes = " ".join(s.phonemes for s in front_end.sentences(line))
         known = [ids[letter] for letter in phonemes if letter in ids]
         rows.append(torch.tensor([SILENCE, *known, SILENCE]))
+    random, space = np.random.default_rng(0), ids[" "]
+    for one, other in random.integers(len(rows), size=(max(count - len(rows), 0), 2)):
+        start, end = rows[one], rows[other]
+        first = start[: middle(start, space, random)]
+        rows.append(torch.cat([first, end[middle(end, space, random) :]]))
     return rows
+
+
+def middle(row: Tensor, space: int, random: np.random.Generator) -> int:
+    """The place of a space in the middle of a sentence, or half way where there is none."""
+    places = (row == space).nonzero()[:, 0] / len(row)
+    near = places[(places >= MIDDLE[0]) & (places <= MIDDLE[1])]
+    return round(float(random.choice(near)) * len(row)) if len(near) else len(row) // 2
 
 
 @torch.no_grad()

@@ -107,7 +107,7 @@ class Learner:
         self.module.to(accelerator.device).train()
         self.average = Average(self.network, settings.average)
         optimizers = {
-            name: make_optimizer(player, settings.rate, settings.betas)
+            name: make_optimizer(player, settings.rate, settings.betas, settings.optimizer)
             for name, player in self.task.players.items()
         }
         self.tools = Tools(optimizers, settings.max_norm, accelerator, Clock())
@@ -201,6 +201,7 @@ class Learner:
         notes = {
             "step": self.step,
             "model": self.recipe.model,
+            "optimizer": self.recipe.training.optimizer,
             "lowest": self.lowest,
             "scaler": None if scaler is None else scaler.state_dict(),
         }
@@ -220,6 +221,12 @@ class Learner:
             raise SoriError(
                 f"{state} is of {notes['model']}, not of {self.recipe.model}; "
                 "use another folder for the run"
+            )
+        before = notes.get("optimizer", "adamw")
+        if before != self.recipe.training.optimizer:
+            raise SoriError(
+                f"{state} was trained with optimizer = {before!r}; keep it, or use another folder "
+                "for the run"
             )
         self.step = notes["step"]
         self.lowest = notes.get("lowest", math.inf)

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from sori.core.errors import SoriError
 from sori.learn import registry
 from sori.learn.mel import strict
+from sori.learn.training.optim import Choice
 from sori.learn.training.processes import Precision
 
 Count = Annotated[int, Field(ge=1)]
@@ -51,12 +52,15 @@ class TrainingRecipe:
     """How long and how fast to learn.
 
     Args:
+        optimizer: "adamw", or "muon", which moves matrices by Muon and needs about half the steps
+            where a network is made of them.
         average: decay of the average of the weights, which is what is kept.
         accumulate: pieces that a batch is done in, one after another; it needs less memory then.
         validate_steps: between two looks at the held-out data; 0 for never.
     """
 
     steps: Count
+    optimizer: Choice = "adamw"
     rate: Positive = 1e-3
     betas: tuple[Decay, Decay] = (0.9, 0.98)
     warmup: NotNegative = 500

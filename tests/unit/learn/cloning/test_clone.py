@@ -1,6 +1,7 @@
 """A clone from order to voice file, with networks small enough for a test."""
 
-from dataclasses import replace
+import inspect
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 import sori
+from sori.app.clone_command import clone_command
 from sori.audio.watermark import detect
 from sori.core.audio import Audio
 from sori.core.errors import SoriError
@@ -16,12 +18,15 @@ from sori.learn.cloning.clone import Cloning, clone
 from sori.learn.cloning.order import (
     PIPELINES,
     WEIGHTS_PACKAGE,
+    Order,
     StoppedError,
     default_base,
     shares_for,
 )
 from sori.learn.cloning.stages import Blend
+from sori.learn.cloning.teaching import SILENCE, sentence_ids
 from sori.speak.card import read_card
+from sori.text.phonemes import SYMBOLS
 
 
 def stop(*_):
@@ -163,3 +168,30 @@ def test_a_blend_is_convex_and_closed_gates_leave_speakers_out():
         assert (shares >= 0).all()
     assert decided[2] == 0
     assert blend(torch.zeros(8, 1)).shape == (8, 1)
+
+
+def test_the_command_offers_what_an_order_takes_by_itself():
+    offered = inspect.signature(clone_command).parameters
+    taken = {field.name: field.default for field in fields(Order)}
+
+    assert all(offered[name].default == taken[name] for name in ("steps", "imagined", "pipeline"))
+
+
+def test_where_the_sentences_end_beginnings_and_ends_are_joined():
+    few = sentence_ids(SYMBOLS, "us", 3)
+    whole = sentence_ids(SYMBOLS, "us", 400)
+    listed, joined = whole[:240], whole[240:]
+
+    space = SYMBOLS.index(" ")
+    starts = {tuple(row[:8].tolist()) for row in listed}
+    ends = {tuple(row[-8:].tolist()) for row in listed}
+    assert len(joined) == 160
+    assert all(torch.equal(a, b) for a, b in zip(few, whole, strict=False))
+    assert all(tuple(row[:8].tolist()) in starts for row in joined)
+    assert all(tuple(row[-8:].tolist()) in ends for row in joined)
+    assert all(int((row == SILENCE).sum()) == 2 for row in joined)
+    assert len({tuple(row.tolist()) for row in whole}) > 390
+    assert all(
+        torch.equal(a, b) for a, b in zip(whole, sentence_ids(SYMBOLS, "us", 400), strict=True)
+    )
+    assert not any(((row[:-1] == space) & (row[1:] == space)).any() for row in joined)

@@ -19,7 +19,6 @@ from sori.learn.data.corpora import is_held_out
 from sori.learn.losses import AlignedDistance
 from sori.learn.mel import MelSpec
 from sori.learn.training import exhibits
-from sori.learn.training.optim import rate_at
 from sori.learn.training.progress import Watch
 from sori.learn.training.run import Limits, Places, train
 from tests.unit.learn.corpus import HELD_OUT_TEXT, TEXTS, make_corpus
@@ -234,15 +233,6 @@ def test_mixed_precision_learns_what_full_precision_does(places, tmp_path):
     assert full[weight].dtype == mixed[weight].dtype == torch.float32
     assert not torch.equal(full[weight], mixed[weight])
     torch.testing.assert_close(full[weight], mixed[weight], atol=1e-2, rtol=0)
-
-
-def test_the_rate_warms_up_and_falls_to_a_twentieth():
-    rates = [rate_at(step, 1.0, 10, 110) for step in range(111)]
-
-    assert rates[0] == pytest.approx(0.1)
-    assert max(rates) == pytest.approx(1.0)
-    assert rates[110] == pytest.approx(0.05)
-    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
 
 
 TEACHER = """
