@@ -54,7 +54,7 @@ class Graph:
             self.session = open_session(path, self.threads)
         else:
             self.session = self.open_with_noise()
-        self.check_names()
+        self.fixed = self.check_names()
 
     def open_with_noise(self) -> onnxruntime.InferenceSession:
         """Open the session; while it is built, which leaves Python idle, make the usual noise."""
@@ -71,7 +71,8 @@ class Graph:
                 ) from error
         return session
 
-    def check_names(self) -> None:
+    def check_names(self) -> list[str]:
+        """Refuse a graph of other names than the format's; returns what it cannot change."""
         required = {*INPUTS, "sup_ids"} if self.cutter else set(INPUTS)
         inputs = {node.name for node in self.session.get_inputs()}
         outputs = {node.name for node in self.session.get_outputs()}
@@ -81,7 +82,7 @@ class Graph:
         if missing or unknown:
             strange = ", ".join(missing or sorted(unknown))
             raise SoriError(f"{self.path} does not follow the voice format (see {strange}); {MEND}")
-        self.fixed = [name for name in OPTIONAL if name not in inputs]
+        return [name for name in OPTIONAL if name not in inputs]
 
     def run(self, ids: list[int], weights: np.ndarray, manner: Manner) -> Spoken:
         """Speak ids, silence at both ends, with these weights of the speakers."""

@@ -21,10 +21,9 @@ from sori.learn.contracts import Ids, Lengths, Mel, Spec, Update
 from sori.learn.mel import MEL_22_KHZ, MelSpec, strict
 from sori.learn.nn.contrast import Block, contrastive_terms
 from sori.learn.nn.masks import as_weight, length_mask
-from sori.learn.nn.quantise import require_tokeniser
+from sori.learn.nn.quantise import Codes, require_tokeniser
 from sori.text.phonemes import SYMBOLS
 
-Codes = Int[Tensor, "B K"]
 Tokens = Int[Tensor, "B L"]
 Mask = Bool[Tensor, "B L"]
 Places = Float[Tensor, "B D"]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,9 +20,8 @@ from sori.learn.contracts import Lengths, Mel, Spec, Update
 from sori.learn.mel import MEL_22_KHZ, MelSpec, strict, to_unit
 from sori.learn.nn.attention import FrameAttention
 from sori.learn.nn.contrast import Block, contrastive_terms
-from sori.learn.nn.quantise import require_tokeniser
+from sori.learn.nn.quantise import Codes, require_tokeniser
 
-Codes = Int[Tensor, "B K"]
 Places = Float[Tensor, "B D"]
 
 

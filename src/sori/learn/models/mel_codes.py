@@ -10,7 +10,7 @@ codebook revives unused entries.
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,9 +18,7 @@ from torch.nn import functional as F
 from sori.learn.contracts import Exhibit, Frames, Lengths, Mel, Spec, Update
 from sori.learn.mel import MEL_22_KHZ, MelSpec, from_unit, strict, to_unit
 from sori.learn.nn.masks import length_mask
-from sori.learn.nn.quantise import Codebook, perplexity
-
-Codes = Int[Tensor, "B K"]
+from sori.learn.nn.quantise import Codebook, Codes, perplexity
 
 FRAMES_PER_CODE = 4
 

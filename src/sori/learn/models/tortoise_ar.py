@@ -23,10 +23,9 @@ from sori.learn.mel import LOWEST, MEL_22_KHZ, MelSpec, strict, to_unit
 from sori.learn.nn.attention import FrameAttention, attend
 from sori.learn.nn.drawing import Sampling, draw, uniforms
 from sori.learn.nn.masks import as_bias, length_mask
-from sori.learn.nn.quantise import require_tokeniser
+from sori.learn.nn.quantise import Codes, require_tokeniser
 from sori.text.phonemes import SYMBOLS
 
-Codes = Int[Tensor, "B K"]
 Hidden = Float[Tensor, "B L D"]
 Vector = Float[Tensor, "B D"]
 Logits = Float[Tensor, "B V"]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -25,11 +25,11 @@ from sori.learn.nn import diffusion
 from sori.learn.nn.attention import FrameAttention, group_norm
 from sori.learn.nn.diffusion import Denoiser, Prediction, Schedule
 from sori.learn.nn.distributions import gaussian_divergence
+from sori.learn.nn.quantise import Codes
 from sori.text.phonemes import SYMBOLS
 
 Frames = Float[Tensor, "B C T"]
 Vector = Float[Tensor, "B E"]
-Codes = Int[Tensor, "B K"]
 Latents = Float[Tensor, "B K D"]
 Said = Float[Tensor, "B W K"]  # what is said, one vector for each code
 FRAMES_PER_CODE = 4

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from sori.learn.contracts import Scalar
 from sori.learn.mel import require_same
 
-Vectors = Float[Tensor, "B T D"]
-Codes = Int[Tensor, "B T"]
+Vectors = Float[Tensor, "B K D"]
+Codes = Int[Tensor, "B K"]
 Rows = Float[Tensor, "R D"]
 
 DEAD_SHARE = 0.1  # of the mean use; who is used less gets another place
@@ -63,7 +63,7 @@ class Codebook(nn.Module):
             distances = self.table.square().sum(dim=1) - 2 * rows @ self.table.T
         return distances.argmin(dim=2)
 
-    def forward(self, vectors: Vectors, mask: Bool[Tensor, "B T"]) -> Quantised:
+    def forward(self, vectors: Vectors, mask: Bool[Tensor, "B K"]) -> Quantised:
         codes = self.nearest(vectors)
         chosen = self.table[codes].to(vectors.dtype)
         commitment = (vectors - chosen)[mask].square().mean()
