@@ -14,6 +14,7 @@ from sori.core.audio import Audio
 from sori.learn import registry
 from sori.learn.checkpoint import read_tensors, save_model
 from sori.learn.mel import MelSpec
+from sori.learn.systems import denoising
 from sori.speak.card import Card
 from sori.speak.graph import Spoken
 from sori.speak.manner import Manner
@@ -87,6 +88,71 @@ def test_bfloat16_says_something_else_but_the_same_every_time(speak):
 
     assert len(first) > 100
     assert np.array_equal(first, again)
+
+
+def waken(folder):
+    """Give what starts at zero, and so does nothing yet, something to say."""
+    model = registry.load(folder / "model.safetensors")
+    for weight in model.parameters():
+        if not weight.any():
+            torch.nn.init.normal_(weight, std=0.05)
+    save_model(folder / "model.safetensors", "tortoise_diffusion", model.config, model)
+
+
+def test_an_exported_decoder_draws_what_the_network_draws(speak, sori, somewhere):
+    decoder = somewhere / "nets" / "diffusion"
+    waken(decoder)
+    of_network = samples(speak, "a.wav")
+
+    made = sori("export-decoder", decoder / "model.safetensors")
+    assert made.status == 0
+    assert "wrote" in made.err
+    asked = []
+    session = denoising.GraphDenoiser.__call__
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            denoising.GraphDenoiser,
+            "__call__",
+            lambda self, *given: asked.append(1) or session(self, *given),
+        )
+        of_graph = samples(speak, "b.wav")
+        in_halves = samples(speak, "c.wav", "--precision", "bf16")
+
+    assert len(asked) == 4  # one for each step; in bf16 the network is asked
+    assert len(in_halves) > 100
+    assert np.abs(of_network).max() > 1e-3
+    np.testing.assert_allclose(of_graph, of_network, atol=1e-3)
+
+
+def test_a_decoder_that_was_exported_before_it_learned_more_is_refused(speak, sori, somewhere):
+    decoder = somewhere / "nets" / "diffusion"
+    assert sori("export-decoder", decoder / "model.safetensors").status == 0
+    waken(decoder)
+
+    refused = speak()
+
+    assert refused.status == 2
+    assert "model.onnx was not made of" in refused.err
+    assert "export it again" in refused.err
+
+
+def test_only_a_decoder_is_exported_as_one(sori, keep, somewhere):
+    keep("clvp")
+
+    refused = sori("export-decoder", somewhere / "nets/clvp/model.safetensors")
+
+    assert refused.status == 2
+    assert "holds CLVP; give a tortoise_diffusion checkpoint" in refused.err
+    assert not (somewhere / "nets/clvp/model.onnx").exists()
+
+
+def test_a_graph_that_is_none_is_refused(speak, somewhere):
+    (somewhere / "nets/diffusion/model.onnx").write_bytes(b"no graph")
+
+    refused = speak()
+
+    assert refused.status == 2
+    assert "model.onnx cannot be loaded" in refused.err
 
 
 def test_voices_sound_different_and_between_two_lies_another(speak):

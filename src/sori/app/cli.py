@@ -249,7 +249,13 @@ def add_commands_of_the_learning_half() -> None:
     from sori.app.eval_command import eval_command
     from sori.app.lab_command import lab
     from sori.app.train_command import plot, train
-    from sori.app.vocoder_command import export_vocoder, import_command, vocode, vocoders
+    from sori.app.vocoder_command import (
+        export_decoder,
+        export_vocoder,
+        import_command,
+        vocode,
+        vocoders,
+    )
 
     app.command()(train)
     app.command()(plot)
@@ -257,6 +263,7 @@ def add_commands_of_the_learning_half() -> None:
     app.command()(vocoders)
     app.command("import")(import_command)
     app.command()(export_vocoder)
+    app.command()(export_decoder)
     app.add_typer(corpus, name="corpus")
     app.add_typer(lab, name="lab")
     app.command("eval")(learning_half()(eval_command))

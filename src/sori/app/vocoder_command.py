@@ -1,4 +1,4 @@
-"""The commands `sori vocode`, `sori vocoders`, `sori import` and `sori export-vocoder`."""
+"""The commands `sori vocode`, `vocoders`, `import`, `export-vocoder` and `export-decoder`."""
 
 import time
 from pathlib import Path
@@ -131,3 +131,24 @@ def export_vocoder(checkpoint: Checkpoint, out: GraphFile = Path("vocoder.onnx")
 
         difference = export_vocoder(checkpoint, out)
     typer.echo(f"wrote {out}; greatest difference from the network: {difference:.2g}", err=True)
+
+
+def export_decoder(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="Weights of a trained tortoise_diffusion.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write; beside the checkpoint as model.onnx.")
+    ] = None,
+) -> None:
+    """Write the diffusion decoder of TorToise as ONNX, and prove that it says the same.
+
+    Where it lies beside the checkpoint, `sori say --system tortoise` takes it in fp32.
+    """
+    with learning_half():
+        from sori.learn.export.decoder import export_decoder
+        from sori.learn.systems.tortoise import GRAPH
+
+        place = out or checkpoint.with_name(GRAPH)
+        difference = export_decoder(checkpoint, place)
+    typer.echo(f"wrote {place}; greatest difference from the network: {difference:.2g}", err=True)

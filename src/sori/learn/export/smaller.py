@@ -64,13 +64,22 @@ def fuse(source: Path, target: Path) -> None:
 
 
 def store_halves(source: Path, target: Path) -> None:
-    """Keep large float weights in half precision; the runtime widens them once, when it loads."""
+    """Write a graph again with its large float weights in half precision."""
     model = onnx.load(source)
+    halve(model, LARGE)
+    onnx.save(model, target)
+
+
+def halve(model: onnx.ModelProto, least: int) -> None:
+    """Keep float weights of so many values or more in half precision.
+
+    The runtime widens them once, when it loads.
+    """
     graph = model.graph
     casts, kept = [], []
     for weight in graph.initializer:
         values = numpy_helper.to_array(weight)
-        if weight.data_type != TensorProto.FLOAT or values.size < LARGE:
+        if weight.data_type != TensorProto.FLOAT or values.size < least:
             kept.append(weight)
             continue
         half = numpy_helper.from_array(values.astype(np.float16), f"{weight.name}.half")
@@ -81,4 +90,3 @@ def store_halves(source: Path, target: Path) -> None:
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
-    onnx.save(model, target)

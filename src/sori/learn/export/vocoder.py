@@ -3,7 +3,6 @@
 import json
 import os
 import tempfile
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from sori.core.errors import SoriError
 from sori.learn import registry
 from sori.learn.export.parity import compare
+from sori.learn.export.tracing import trace
 from sori.learn.nn.conv import fold_weight_norm
 from sori.learn.nn.noise import OnePass
 
@@ -68,24 +68,11 @@ def export_vocoder(checkpoint: Path, out: Path) -> float:
         speaking = Speaking(network).eval()
         with torch.no_grad():
             speaking(*traced)  # finds what is found once, such as inverse matrices
-        with warnings.catch_warnings():
-            # The exporter that traces warns of its successor, which needs further packages, and of
-            # sizes that stay as they are: those of kernels, never that of the mel.
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                speaking,
-                traced,
-                str(graph),
-                input_names=inputs,
-                output_names=["wave"],
-                dynamic_axes={
-                    name: {tensor.ndim - 1: f"T_{name}"}
-                    for name, tensor in zip(inputs, traced, strict=True)
-                }
-                | {"wave": {1: "S"}},
-                opset_version=17,
-                dynamo=False,
-            )
+        lengths = {
+            name: {tensor.ndim - 1: f"T_{name}"}
+            for name, tensor in zip(inputs, traced, strict=True)
+        }
+        trace(speaking, graph, traced, inputs, {"wave": {1: "S"}}, lengths)
         difference = compare(speaking, graph, compared, inputs, ["wave"])["wave"]
         model = onnx.load(graph)
         onnx.helper.set_model_props(model, {CARD_KEY: json.dumps(describe(network))})

@@ -4,7 +4,6 @@ import json
 import os
 import tempfile
 import tomllib
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from sori.learn import registry
 from sori.learn.export.parity import compare
 from sori.learn.export.smaller import quantise
 from sori.learn.export.speech import SpeechVoice
+from sori.learn.export.tracing import trace
 from sori.learn.mel import require_same, strict
 from sori.learn.models.fastspeech2_conv import Controls, ConvFastSpeech2
 from sori.learn.models.naturalspeech import NaturalSpeech
@@ -175,27 +175,6 @@ class JoinedVoice(nn.Module):
         return ids, speaker, one, one, one
 
 
-def trace(voice: GraphVoice, path: Path) -> None:
-    """Write the graph of a voice, without a card."""
-    assert isinstance(voice, nn.Module)
-    named = (*voice.inputs, *voice.outputs)
-    with warnings.catch_warnings():
-        # Frames are counted from durations, which the newer exporter cannot follow yet.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            voice.eval(),
-            voice.example(30),
-            str(path),
-            input_names=list(voice.inputs),
-            output_names=list(voice.outputs),
-            dynamic_axes={
-                name: {1: length} for name, length in voice.lengths.items() if name in named
-            },
-            opset_version=17,
-            dynamo=False,
-        )
-
-
 def full_card(card: VoiceCard, voice: GraphVoice) -> dict[str, Any]:
     """The card as docs/voice-format.md describes it.
 
@@ -272,7 +251,10 @@ def write(voice: GraphVoice, card: VoiceCard, out: Path, precision: str) -> dict
     described = full_card(card, voice)
     with tempfile.TemporaryDirectory(dir=out.resolve().parent) as folder:
         exact = Path(folder) / "exact.onnx"
-        trace(voice, exact)
+        axes = {name: {1: length} for name, length in voice.lengths.items()}
+        outputs = {name: axes.get(name, {}) for name in voice.outputs}
+        lengths = {name: axes.get(name, {}) for name in voice.inputs}
+        trace(voice, exact, voice.example(30), voice.inputs, outputs, lengths)
         differences = compare(voice, exact, voice.example(60), voice.inputs, voice.outputs)
         small = Path(folder) / "small.onnx"
         quantise(exact, small, precision)

@@ -163,6 +163,8 @@ class TortoiseDiffusion(nn.Module):
         self.tail = nn.ModuleList([Residual(width, config.dropout) for _ in range(3)])
         self.norm = group_norm(width)
         self.leave = nn.Conv1d(width, 2 * bins, 3, padding=1)
+        # Who is asked in sampling, where it is not this network: an exported graph of it.
+        self.twin: Callable[[Mel, Lengths, Frames], Prediction] | None = None
 
     def frames_of(self, codes: int) -> int:
         """How many frames so many codes become."""
@@ -220,7 +222,7 @@ class TortoiseDiffusion(nn.Module):
 
         def ask(noised: Mel, times: Lengths, told: Frames) -> Prediction:
             # What is sampled stays in full precision, whatever the weights are in.
-            said = self(noised.to(told.dtype), times, told)
+            said = (self.twin or self)(noised.to(told.dtype), times, told)
             assert said.spread is not None
             return Prediction(said.noise.to(noised.dtype), said.spread.to(noised.dtype))
 

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from sori.learn.contracts import Size
+from sori.learn.nn.masks import count_up
 from sori.learn.nn.prunable import Axis, Structure, times
 
 Sequence = Float[Tensor, "B T D"]
@@ -105,8 +107,8 @@ class RelativeBias(nn.Module):
         self.scale = scale
         self.table = nn.Embedding(32, heads)
 
-    def forward(self, size: int) -> Float[Tensor, "H T T"]:
-        places = torch.arange(size, device=self.table.weight.device)
+    def forward(self, size: Size) -> Float[Tensor, "H T T"]:
+        places = count_up(size, self.table.weight.device)
         offset = places[None] - places[:, None]
         far = offset.abs()
         shared = 8 + (far.clamp(min=8) / 8).log() / math.log(8) * 8
@@ -126,8 +128,9 @@ class FrameAttention(nn.Module):
     def __init__(self, channels: int, heads: int, relative: bool = False):
         super().__init__()
         self.heads = heads
+        self.scale = (channels // heads) ** -0.5
         self.norm = group_norm(channels)
-        self.relative = RelativeBias(heads, (channels // heads) ** 0.5) if relative else None
+        self.relative = RelativeBias(heads, 1 / self.scale) if relative else None
         self.project = nn.Conv1d(channels, 3 * channels, 1)
         self.leave = nn.Conv1d(channels, channels, 1)
         for weight in self.leave.parameters():
@@ -138,5 +141,5 @@ class FrameAttention(nn.Module):
         parts = self.project(self.norm(x)).unflatten(1, (self.heads, -1)).transpose(2, 3)
         query, key, value = parts.chunk(3, dim=3)
         bias = x.new_zeros(1, 1) if self.relative is None else self.relative(x.shape[2])
-        mixed = attend(query, key, value, bias, query.shape[3] ** -0.5)
+        mixed = attend(query, key, value, bias, self.scale)
         return x + self.leave(mixed.transpose(2, 3).flatten(1, 2))

@@ -29,10 +29,11 @@ from sori.learn.models.clvp import CLVP
 from sori.learn.models.tortoise_ar import Drawn, TortoiseAR, calm_end
 from sori.learn.models.tortoise_diffusion import SAMPLERS, Guidance, TortoiseDiffusion
 from sori.learn.nn.drawing import Sampling
+from sori.learn.systems.denoising import GraphDenoiser
 from sori.learn.systems.speakers import Heard
 from sori.learn.systems.vocoding import GRIFFIN_LIM, Sound, Vocoder, load_vocoder
 
-WEIGHTS = "model.safetensors"
+WEIGHTS, GRAPH = "model.safetensors", "model.onnx"
 HEARD_FRAMES = 400  # of every recording, by the decoder; 4.3 s as published
 # Stage, how much of it is done, and of how much.
 Tell = Callable[[str, int, int], None]
@@ -126,7 +127,8 @@ class Said(NamedTuple):
 class TorToise:
     """The networks of a folder: `autoregression`, `clvp`, `diffusion` and `vocoder`.
 
-    Each is a folder with `model.safetensors`, as `sori train` and `sori import` leave it. Without a
+    Each is a folder with `model.safetensors`, as `sori train` and `sori import` leave it, and in
+    fp32 the decoder is asked through `model.onnx`, if `sori export-decoder` left one. Without a
     vocoder, Griffin-Lim makes the wave; without `clvp`, a single candidate can be drawn; `cvvp` is
     asked where `Effort.voice_share` wants it.
 
@@ -143,6 +145,8 @@ class TorToise:
         kind = PRECISIONS[precision]
         self.reader: TortoiseAR = network(folder, "autoregression", TortoiseAR).to(kind)
         self.decoder: TortoiseDiffusion = network(folder, "diffusion", TortoiseDiffusion).to(kind)
+        if precision == "fp32":
+            self.decoder.twin = twin_of(folder / "diffusion")
         self.judge: Any = optional(folder, "clvp", kind)
         self.voice_judge: Any = optional(folder, "cvvp", kind)
         self.vocoder = vocoder_of(folder, self.decoder)
@@ -304,6 +308,16 @@ def optional(folder: Path, name: str, kind: torch.dtype) -> Any:
     """A network that may be missing."""
     path = folder / name / WEIGHTS
     return registry.load(path).to(kind) if path.is_file() else None
+
+
+def twin_of(folder: Path) -> GraphDenoiser | None:
+    """The exported graph of a decoder, if there is one.
+
+    Raises:
+        SoriError: it is unusable, or of other weights.
+    """
+    path = folder / GRAPH
+    return GraphDenoiser(path, folder / WEIGHTS) if path.is_file() else None
 
 
 def vocoder_of(folder: Path, decoder: TortoiseDiffusion) -> Vocoder:

@@ -105,27 +105,35 @@ class Vocoder:
         return self.speak(self.hear(audio), seed)
 
 
+def open_graph(path: Path) -> tuple[Any, dict[str, str]]:
+    """An ONNX graph in onnxruntime, on as many threads as PyTorch has, and its metadata.
+
+    Raises:
+        SoriError: it cannot be loaded.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4  # faults come as exceptions
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has no common class for what a file can be
+        raise SoriError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
+    return session, session.get_modelmeta().custom_metadata_map
+
+
 class Graph:
     """An exported vocoder in onnxruntime; its noise is drawn here."""
 
     def __init__(self, path: Path):
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 4  # faults come as exceptions
+        self.session, card = open_graph(path)
         try:
-            self.session = onnxruntime.InferenceSession(
-                path, options, providers=["CPUExecutionProvider"]
-            )
-            card = self.session.get_modelmeta().custom_metadata_map["sori.vocoder"]
-            described = json.loads(card)
+            described = json.loads(card["sori.vocoder"])
             self.spec = TypeAdapter(MelSpec).validate_python(described["mel"])
             self.noises = [Chance(**noise) for noise in described["noises"]]
         except (KeyError, ValueError, TypeError, ValidationError) as error:
             raise SoriError(f"{path} is not a vocoder that Sori exported: {error}") from error
-        except Exception as error:  # onnxruntime has no common class for what a file can be
-            raise SoriError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
 
     @property
     def mel_spec(self) -> MelSpec:
