@@ -2,6 +2,7 @@
 
     .venv-test/bin/python benchmarks/tortoise.py
     .venv-test/bin/python benchmarks/tortoise.py --full ultra_fast
+    .venv-test/bin/python benchmarks/tortoise.py --graph
 
 A sentence of 60 symbols and 108 codes, 5 s. Every stage is measured on a part of its work (a few
 codes, a few steps, one batch of candidates) and scaled to the whole, which takes minutes instead of
@@ -16,6 +17,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +28,9 @@ import torch
 from processes import busy_share, commit, describe_machine
 from torch import Tensor
 
+from sori.learn.checkpoint import save_model
 from sori.learn.evaluation.speed import peak_memory_bytes
+from sori.learn.export.decoder import export_decoder
 from sori.learn.models.clvp import CLVP, CLVPConfig
 from sori.learn.models.tortoise_ar import TortoiseAR, TortoiseARConfig, causal
 from sori.learn.models.tortoise_diffusion import (
@@ -38,6 +42,7 @@ from sori.learn.models.univnet import UnivNet, UnivNetConfig
 from sori.learn.nn import diffusion
 from sori.learn.nn.conv import fold_weight_norm
 from sori.learn.nn.drawing import Sampling, draw
+from sori.learn.systems.denoising import GraphDenoiser
 from sori.learn.systems.tortoise import PRESETS, Preset
 
 RESULTS = Path(__file__).resolve().parent / "results" / "tortoise.json"
@@ -233,6 +238,31 @@ def full(name: str, threads: int) -> dict[str, Any]:
     return {"preset": name, "precision": "bf16", "seconds": spent, "bytes": peak_memory_bytes()}
 
 
+def graph(options: argparse.Namespace) -> dict[str, Any]:
+    """Seconds of one guided step in fp32, of the network and of its exported graph, by turns."""
+    torch.set_num_threads(options.threads)
+    clock = time.process_time if options.clock == "cpu" else time.perf_counter
+    config = TortoiseDiffusionConfig()
+    model: TortoiseDiffusion = network(TortoiseDiffusion, config, torch.float32)
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        weights, exported = Path(folder) / "model.safetensors", Path(folder) / "model.onnx"
+        save_model(weights, "tortoise_diffusion", config, model)
+        difference = export_decoder(weights, exported)
+        twin = GraphDenoiser(exported, weights)
+        frames = model.frames_of(CODES)
+        given = (
+            torch.randn(2, config.mel.bins, frames),
+            torch.tensor([5, 5]),
+            torch.randn(2, config.width, frames),
+        )
+        found: dict[str, list[float]] = {"network": [], "graph": []}
+        for _ in range(SOME_STEPS):
+            for name, ask in (("network", model), ("graph", twin)):
+                found[name].append(seconds(lambda ask=ask: ask(*given), clock))
+    best = {name: round(min(turns), 3) for name, turns in found.items()}
+    return best | {"difference": difference, "threads": options.threads, "clock": options.clock}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -244,6 +274,9 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="+", choices=WAYS, help="these; others keep their times")
     parser.add_argument("--full", choices=PRESETS, help="measure a whole preset of ours")
+    parser.add_argument(
+        "--graph", action="store_true", help="measure a step of the decoder and of its ONNX graph"
+    )
     parser.add_argument("--measure", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -252,7 +285,9 @@ def main() -> None:
         print(json.dumps(measure(*WAYS[options.measure], clock)))
         return
     known = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
-    if options.full:
+    if options.graph:
+        known["graph"] = graph(options) | {"commit": commit()}
+    elif options.full:
         known["full"] = known.get("full", {}) | {options.full: full(options.full, options.threads)}
     else:
         known = measured(options, known)
