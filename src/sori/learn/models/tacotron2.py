@@ -3,12 +3,12 @@
 Source: Shen et al. 2018, "Natural TTS Synthesis by Conditioning WaveNet on Mel Spectrogram
 Predictions", arXiv:1712.05884; attention after Chorowski et al. 2015, "Attention-Based Models for
 Speech Recognition", section 2.1, arXiv:1506.07503.
-Deviations: F0 and voicing stand beside the mel in every frame, because our vocoder needs them;
-`frames_per_step` frames leave at once (Wang et al. 2017, "Tacotron", section 3.3,
-arXiv:1703.10135); the filters see the weights of the step before as well as their sum, as in the
-public program NVIDIA/tacotron2; zoneout is kept to the LSTM that attends, and the other one drops
-outputs instead, so that in training it runs over all steps at once; stopping is refused until the
-attention has reached the end of the text.
+Deviations: the error of the mel may be absolute as well as squared; F0 and voicing stand beside the
+mel in every frame, because our vocoder needs them; `frames_per_step` frames leave at once (Wang et
+al. 2017, "Tacotron", section 3.3, arXiv:1703.10135); the filters see the weights of the step before
+as well as their sum, as in the public program NVIDIA/tacotron2; zoneout is kept to the LSTM that
+attends, and the other one drops outputs instead, so that in training it runs over all steps at
+once; stopping is refused until the attention has reached the end of the text.
 """
 
 import math
@@ -65,6 +65,8 @@ class Tacotron2Config:
         frames_per_step: the reduction factor.
         guide_weight: of the loss that keeps attention near its expected place; 0 for none.
         guide_width: how far it may stray, as a part of the text (g of Tachibana et al.).
+        sharpness: weight of the absolute error of the mel beside the squared one, which is content
+            with blurred frames; 0 in the paper.
     """
 
     mel: MelSpec = field(default_factory=MelSpec)
@@ -85,6 +87,7 @@ class Tacotron2Config:
     frames_per_step: int = 1
     guide_weight: float = 0.0
     guide_width: float = 0.2
+    sharpness: float = 0.0
 
 
 @dataclass(config={"arbitrary_types_allowed": True}, frozen=True)
@@ -453,8 +456,10 @@ class Tacotron2Task(nn.Module):
         doubt = F.binary_cross_entropy_with_logits(
             frames[:, -1].float(), voiced.float(), reduction="none"
         )
+        missed = frames[:, :-2] - scaled(batch.mel)
+        missed = missed.square() + self.config.sharpness * missed.abs()
         return {
-            "mel": masked_mean((frames[:, :-2] - scaled(batch.mel)).square(), mask[:, None]),
+            "mel": masked_mean(missed, mask[:, None]),
             "pitch": masked_mean((frames[:, -2] - pitch).square(), mask & voiced),
             "voiced": 0.1 * masked_mean(doubt, mask),
         }

@@ -12,6 +12,7 @@ from sori.learn.models.tacotron2 import (
     Tacotron2Batch,
     Tacotron2Config,
     expected_places,
+    scaled,
     strayed,
 )
 from tests.batches import example_batch
@@ -222,6 +223,18 @@ def test_where_durations_are_unknown_the_expected_place_moves_evenly():
     places = expected_places(unknown, per_step=4, steps=6)
 
     torch.testing.assert_close(places[0], (torch.arange(6) * 4 + 2) / 24)
+
+
+@pytest.mark.parametrize("sharpness", [0.0, 0.5])
+def test_the_mel_costs_its_squared_and_if_wanted_its_absolute_error(sharpness):
+    batch = example_batch(SPEC, items=1)
+    task = SPEC.task(replace(SPEC.tiny, sharpness=sharpness))
+    right = torch.cat([scaled(batch.mel), torch.zeros(1, 2, batch.mel.shape[2])], dim=1)
+
+    exact, away = (float(task.errors(right + off, batch)["mel"]) for off in (0.0, -0.5))
+
+    assert exact == 0
+    assert away == pytest.approx(0.25 + sharpness * 0.5, rel=1e-4)
 
 
 def test_an_exhibit_shows_attention_at_every_frame():
