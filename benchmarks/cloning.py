@@ -238,15 +238,17 @@ def accuracy(net: SpeakerNet, person: Person, row: str, options: argparse.Namesp
     return round(mean(recognised(net, path) == person.name for path in paths), 3)
 
 
-def kept_text(cloned: Cloned) -> dict[str, list[int]]:
-    """Channels of the residual stream and of the decoder's blocks that stay."""
+def kept_text(cloned: Cloned) -> dict[str, str]:
+    """Channels of the residual stream and of the decoder's blocks that stay, one line for each."""
     shown = ("width", BLOCK, "decoder.blocks.3.hidden")
-    return {name: cloned.kept[name] for name in shown if name in cloned.kept}
+    return {name: " ".join(map(str, cloned.kept[name])) for name in shown if name in cloned.kept}
 
 
 def overlaps(rows: Rows) -> tuple[float, float] | None:
     """How alike the masks of two speakers are, and would be by chance: mean Jaccard indices."""
-    kept = [set(row["kept"][BLOCK]) for row in rows.values() if BLOCK in row.get("kept", {})]
+    kept = [
+        set(row["kept"][BLOCK].split()) for row in rows.values() if BLOCK in row.get("kept", {})
+    ]
     pairs = [(a, b) for a, b in combinations(kept, 2) if a | b]
     if not pairs:
         return None

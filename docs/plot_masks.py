@@ -36,7 +36,7 @@ def main() -> None:
     found = json.loads(RESULT.read_text(encoding="utf-8"))["rows"].get(PIPELINE, {})
     figure, axes = plt.subplots(len(DIMENSIONS), 1, figsize=(9, 4.5), layout="constrained")
     for axis, (name, (label, channels)) in zip(axes, DIMENSIONS.items(), strict=True):
-        kept = [row["kept"][name] for row in found.values()]
+        kept = [[int(place) for place in row["kept"][name].split()] for row in found.values()]
         axis.imshow(grid(kept, channels), aspect="auto", cmap="Blues", interpolation="nearest")
         axis.set_yticks(range(len(found)), list(found))
         shared = len(set.intersection(*map(set, kept)))
