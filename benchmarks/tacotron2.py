@@ -43,7 +43,7 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     runs = Path("runs")
     weights = "model.safetensors"
-    parser.add_argument("--tacotron", type=Path, default=runs / "tacotron2-heart" / weights)
+    parser.add_argument("--tacotron", type=Path, default=runs / "tacotron2-heart-tuned" / weights)
     parser.add_argument("--fastspeech", type=Path, default=runs / "fastspeech2-heart" / weights)
     parser.add_argument(
         "--vocoder", type=Path, default=runs / "source-filter-english-tuned" / weights
