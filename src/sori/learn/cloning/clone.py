@@ -9,6 +9,7 @@ Structured Pruning", arXiv:2303.11816. The pipelines are the paper's; `ft-prune-
 """
 
 import copy
+import functools
 import hashlib
 import json
 import time
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from sori.core.errors import SoriError
+from sori.core.files import make_folder
 from sori.learn import registry
 from sori.learn.checkpoint import load_model, save_model
 from sori.learn.cloning import recordings
@@ -129,6 +131,7 @@ class Cloning:
                 "folder weights of Sori's repository: name it with --base, or pip install it"
             )
         self.folder = work_folder(order.out)
+        self.imagined = functools.cache(self.imagine_all)  # the vocoder learns from the same ones
         self.seconds: dict[str, float] = {}
         after = [stage for stage in PIPELINES[order.pipeline] if stage != "tune"]
         self.stages = ["listen", "place", "tune", *after, "vocoder", "export"]
@@ -197,10 +200,7 @@ class Cloning:
         told = self.begin("listen")
         spec = self.base_model().config.mel
         folder = self.folder / "features"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SoriError(f"cannot make the folder {folder}: {error.strerror}") from error
+        make_folder(folder)
         prepare(list(utterances), self.order.folder, folder, spec)
         phonemise(folder, Cache(folder, spec), self.order.accent)
         align(folder, Cache(folder, spec), self.paths["aligner"])
@@ -343,7 +343,7 @@ class Cloning:
         vocoder = registry.load(self.paths["vocoder"])
         return shares_for(self.order.max_mb, weights_of(self.base_model()), weights_of(vocoder))
 
-    def imagined(self, whole: ConvFastSpeech2) -> list[dict[str, Tensor]]:
+    def imagine_all(self, whole: ConvFastSpeech2) -> list[dict[str, Tensor]]:
         """Sentences that the whole network says."""
         count = self.order.imagined
         if "foreign" in PIPELINES[self.order.pipeline]:

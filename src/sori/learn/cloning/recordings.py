@@ -246,9 +246,5 @@ def write_table(folder: Path, utterances: Sequence[Utterance]) -> Path:
     """Keep the texts where a person can correct them, and where the next run reads them."""
     table = folder / TABLE
     lines = ["audio|text", *(f"{u.audio.relative_to(folder)}|{u.text}" for u in utterances)]
-    try:
-        with files.beside(table) as part:
-            part.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise SoriError(f"cannot write {table}: {error.strerror}") from error
+    files.write_text(table, "\n".join(lines) + "\n")
     return table

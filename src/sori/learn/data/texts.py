@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from sori.core.errors import SoriError
-from sori.core.files import beside
+from sori.core.files import write_text
 from sori.learn.data.batches import WHOLE, Part, pad
 from sori.learn.data.corpora import is_held_out, read_corpus
 from sori.text.frontend import FrontEnd
@@ -39,8 +39,7 @@ def phonemised(folder: Path, cache: Path) -> list[str]:
             for sentence in front_end.sentences(utterance.text)
         ]
         cache.mkdir(parents=True, exist_ok=True)
-        with beside(kept) as part:
-            part.write_text("\n".join(found) + "\n", encoding="utf-8")
+        write_text(kept, "\n".join(found) + "\n")
     return kept.read_text(encoding="utf-8").splitlines()
 
 

@@ -1,17 +1,15 @@
 """From TorToise's diffusion decoder to an ONNX graph: a noised mel in, the noise in it out."""
 
-import os
-import tempfile
 from pathlib import Path
 
-import onnx
 import torch
 from torch import Tensor, nn
 
 from sori.core.errors import SoriError
+from sori.core.files import beside
 from sori.learn import registry
 from sori.learn.export.parity import compare
-from sori.learn.export.tracing import trace
+from sori.learn.export.tracing import stamp, trace
 from sori.learn.models.tortoise_diffusion import TortoiseDiffusion
 from sori.learn.systems.denoising import INPUTS, OUTPUTS, WEIGHTS_KEY, hash_of
 
@@ -46,15 +44,11 @@ def export_decoder(checkpoint: Path, out: Path) -> float:
         raise SoriError(
             f"{checkpoint} holds {type(network).__name__}; give a tortoise_diffusion checkpoint"
         )
-    axes = {0: "B", 2: "T"}
-    with tempfile.TemporaryDirectory(dir=out.resolve().parent) as folder:
-        graph = Path(folder) / "decoder.onnx"
-        lengths = {"noised": axes, "times": {0: "B"}, "condition": axes}
-        outputs = dict.fromkeys(OUTPUTS, axes)
-        trace(Asked(network), graph, example(network, 1, 12), INPUTS, outputs, lengths)
-        found = compare(Asked(network), graph, example(network, 2, 31), INPUTS, OUTPUTS)
-        model = onnx.load(graph)
-        onnx.helper.set_model_props(model, {WEIGHTS_KEY: hash_of(checkpoint)})
-        onnx.save(model, graph)
-        os.replace(graph, out)
+    frames = {0: "B", 2: "T"}
+    axes = dict.fromkeys((*INPUTS, *OUTPUTS), frames) | {"times": {0: "B"}}
+    asked = Asked(network)
+    with beside(out) as graph:
+        trace(asked, graph, example(network, 1, 12), INPUTS, OUTPUTS, axes)
+        found = compare(asked, graph, example(network, 2, 31), INPUTS, OUTPUTS)
+        stamp(graph, WEIGHTS_KEY, hash_of(checkpoint))
     return found["noise"]

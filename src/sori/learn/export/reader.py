@@ -3,17 +3,16 @@
 import json
 from pathlib import Path
 
-import onnx
 import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from sori.learn.checkpoint import load_model
-from sori.learn.export.smaller import halve
-from sori.learn.export.tracing import trace
+from sori.learn.export.smaller import store_halves
+from sori.learn.export.tracing import stamp, trace
 from sori.learn.models.grapheme_to_phoneme import GraphemeToPhoneme, GraphemeToPhonemeConfig
 
-LENGTHS = {"letters": {1: "N"}}
+AXES = {"letters": {1: "N"}, "scores": {1: "L"}}
 HALVED = 64  # weights with fewer values, biases and such, stay in single precision
 
 
@@ -35,10 +34,7 @@ def export_reader(checkpoint: Path, out: Path) -> None:
     model = GraphemeToPhoneme(config).eval()
     model.load_state_dict(saved.weights)
     example = (torch.ones(1, 7, dtype=torch.long), torch.zeros(1, dtype=torch.long))
-    trace(OneWord(model), out, example, ("letters", "accent"), {"scores": {1: "L"}}, LENGTHS)
-    graph = onnx.load(out)
-    halve(graph, HALVED)
+    trace(OneWord(model), out, example, ("letters", "accent"), ("scores",), AXES)
+    store_halves(out, out, HALVED)
     card = {"letters": config.letters, "symbols": config.symbols, "accents": config.accents}
-    entry = graph.metadata_props.add()
-    entry.key, entry.value = "sori.card", json.dumps(card)
-    onnx.save(graph, out)
+    stamp(out, "sori.card", json.dumps(card))

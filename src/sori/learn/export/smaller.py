@@ -63,18 +63,12 @@ def fuse(source: Path, target: Path) -> None:
     onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
-def store_halves(source: Path, target: Path) -> None:
-    """Write a graph again with its large float weights in half precision."""
-    model = onnx.load(source)
-    halve(model, LARGE)
-    onnx.save(model, target)
-
-
-def halve(model: onnx.ModelProto, least: int) -> None:
+def store_halves(source: Path, target: Path, least: int = LARGE) -> None:
     """Keep float weights of so many values or more in half precision.
 
     The runtime widens them once, when it loads.
     """
+    model = onnx.load(source)
     graph = model.graph
     casts, kept = [], []
     for weight in graph.initializer:
@@ -90,3 +84,4 @@ def halve(model: onnx.ModelProto, least: int) -> None:
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
+    onnx.save(model, target)

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -15,13 +16,13 @@ def trace(
     path: Path,
     example: Sequence[Tensor],
     inputs: Sequence[str],
-    outputs: Mapping[str, Mapping[int, str]],
-    lengths: Mapping[str, Mapping[int, str]],
+    outputs: Sequence[str],
+    axes: Mapping[str, Mapping[int, str]],
 ) -> None:
     """Write the graph of a network in evaluation mode.
 
     Args:
-        outputs, lengths: of outputs and of inputs, names of the axes that are of any length.
+        axes: names of the axes of inputs and outputs that are of any length.
     """
     with warnings.catch_warnings():
         # The exporter that traces warns of its successor, which needs further packages and cannot
@@ -33,7 +34,15 @@ def trace(
             str(path),
             input_names=list(inputs),
             output_names=list(outputs),
-            dynamic_axes={k: dict(v) for k, v in (*lengths.items(), *outputs.items()) if v},
+            dynamic_axes={name: dict(axes[name]) for name in (*inputs, *outputs) if name in axes},
             opset_version=OPSET,
             dynamo=False,
         )
+
+
+def stamp(path: Path, key: str, text: str) -> None:
+    """Make this entry all of the metadata of an ONNX file."""
+    graph = onnx.load(path)
+    del graph.metadata_props[:]
+    onnx.helper.set_model_props(graph, {key: text})
+    onnx.save(graph, path)

@@ -1,20 +1,18 @@
 """From a vocoder that speaks in one pass to an ONNX graph: mel and noise in, wave out."""
 
 import json
-import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import onnx
 import torch
 from torch import Tensor, nn
 
 from sori.core.errors import SoriError
+from sori.core.files import beside
 from sori.learn import registry
 from sori.learn.export.parity import compare
-from sori.learn.export.tracing import trace
+from sori.learn.export.tracing import stamp, trace
 from sori.learn.nn.conv import fold_weight_norm
 from sori.learn.nn.noise import OnePass
 
@@ -63,19 +61,14 @@ def export_vocoder(checkpoint: Path, out: Path) -> float:
     fold_weight_norm(network)  # type: ignore[arg-type]
     traced, compared = example(network, FRAMES_TRACED), example(network, FRAMES_COMPARED)
     inputs = ["mel", *(f"noise_{number}" for number in range(len(traced) - 1))]
-    with tempfile.TemporaryDirectory(dir=out.resolve().parent) as folder:
-        graph = Path(folder) / "vocoder.onnx"
-        speaking = Speaking(network).eval()
-        with torch.no_grad():
-            speaking(*traced)  # finds what is found once, such as inverse matrices
-        lengths = {
-            name: {tensor.ndim - 1: f"T_{name}"}
-            for name, tensor in zip(inputs, traced, strict=True)
-        }
-        trace(speaking, graph, traced, inputs, {"wave": {1: "S"}}, lengths)
+    axes = {
+        name: {tensor.ndim - 1: f"T_{name}"} for name, tensor in zip(inputs, traced, strict=True)
+    }
+    speaking = Speaking(network).eval()
+    with torch.no_grad():
+        speaking(*traced)  # finds what is found once, such as inverse matrices
+    with beside(out) as graph:
+        trace(speaking, graph, traced, inputs, ["wave"], axes | {"wave": {1: "S"}})
         difference = compare(speaking, graph, compared, inputs, ["wave"])["wave"]
-        model = onnx.load(graph)
-        onnx.helper.set_model_props(model, {CARD_KEY: json.dumps(describe(network))})
-        onnx.save(model, graph)
-        os.replace(graph, out)
+        stamp(graph, CARD_KEY, json.dumps(describe(network)))
     return difference

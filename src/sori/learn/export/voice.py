@@ -10,7 +10,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
-import onnx
 import torch
 from jaxtyping import Float, Int
 from pydantic import TypeAdapter, ValidationError
@@ -22,7 +21,7 @@ from sori.learn import registry
 from sori.learn.export.parity import compare
 from sori.learn.export.smaller import quantise
 from sori.learn.export.speech import SpeechVoice
-from sori.learn.export.tracing import trace
+from sori.learn.export.tracing import stamp, trace
 from sori.learn.mel import require_same, strict
 from sori.learn.models.fastspeech2_conv import Controls, ConvFastSpeech2
 from sori.learn.models.naturalspeech import NaturalSpeech
@@ -194,14 +193,6 @@ def full_card(card: VoiceCard, voice: GraphVoice) -> dict[str, Any]:
     return asdict(card) | {"format": 1} | voice.card()
 
 
-def stamp(path: Path, card: Mapping[str, Any]) -> None:
-    """Put a card into an ONNX file."""
-    graph = onnx.load(path)
-    del graph.metadata_props[:]
-    onnx.helper.set_model_props(graph, {CARD_KEY: json.dumps(card, ensure_ascii=False)})
-    onnx.save(graph, path)
-
-
 def export(
     checkpoint: Path, vocoder: Path | None, card: Path, out: Path, precision: str = "int8"
 ) -> dict[str, float]:
@@ -252,12 +243,10 @@ def write(voice: GraphVoice, card: VoiceCard, out: Path, precision: str) -> dict
     with tempfile.TemporaryDirectory(dir=out.resolve().parent) as folder:
         exact = Path(folder) / "exact.onnx"
         axes = {name: {1: length} for name, length in voice.lengths.items()}
-        outputs = {name: axes.get(name, {}) for name in voice.outputs}
-        lengths = {name: axes.get(name, {}) for name in voice.inputs}
-        trace(voice, exact, voice.example(30), voice.inputs, outputs, lengths)
+        trace(voice, exact, voice.example(30), voice.inputs, voice.outputs, axes)
         differences = compare(voice, exact, voice.example(60), voice.inputs, voice.outputs)
         small = Path(folder) / "small.onnx"
         quantise(exact, small, precision)
-        stamp(small, described)
+        stamp(small, CARD_KEY, json.dumps(described, ensure_ascii=False))
         os.replace(small, out)
     return differences

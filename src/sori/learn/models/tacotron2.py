@@ -38,7 +38,7 @@ from sori.learn.contracts import (
 )
 from sori.learn.losses import masked_mean
 from sori.learn.mel import MelSpec, strict
-from sori.learn.nn.alignment import owners
+from sori.learn.nn.alignment import Alignment, owners, strayed
 from sori.learn.nn.conv import NormedConvs, PostNet
 from sori.learn.nn.masks import length_mask
 from sori.text.phonemes import SYMBOLS
@@ -46,7 +46,6 @@ from sori.text.phonemes import SYMBOLS
 Text = Float[Tensor, "B N D"]
 TextMask = Bool[Tensor, "B N"]
 Weights = Float[Tensor, "B N"]
-Alignment = Float[Tensor, "B K N"]  # K steps of the decoder
 Frames = Float[Tensor, "B C T"]  # scaled mel, then log F0 less its centre, then logit of voicing
 
 PITCH_CENTRE = 5.2  # log of 181 Hz
@@ -401,22 +400,6 @@ def expected_places(batch: Tacotron2Batch, per_step: int, steps: int) -> Float[T
     owner = owners(batch.durations)
     sounding = owner.gather(1, middles.clamp(max=owner.shape[1] - 1).expand(len(owner), -1))
     return torch.where(known, (sounding + 0.5) / batch.ids_len[:, None], evenly).clamp(max=1)
-
-
-def strayed(
-    alignment: Alignment, expected: Float[Tensor, "B K"], ids_len: Lengths, width: float
-) -> Float[Tensor, "B K"]:
-    """How much of the attention of every step lies far from where it is expected.
-
-        sum_n a_kn (1 - exp(-(n / N - place_k)^2 / (2 g^2)))
-
-    Source: Tachibana et al. 2018, "Efficiently Trainable Text-to-Speech", section 4.1,
-    arXiv:1710.08969, where places are even; from durations as in Zhu et al. 2019, "Pre-Alignment
-    Guided Attention", IEEE Access 7.
-    """
-    tokens = torch.arange(alignment.shape[2], device=alignment.device) + 0.5
-    away = tokens[None, None] / ids_len[:, None, None] - expected[:, :, None]
-    return (alignment * (1 - torch.exp(-away.square() / (2 * width**2)))).sum(dim=2)
 
 
 class Tacotron2Task(nn.Module):

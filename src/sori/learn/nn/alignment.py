@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from sori.learn.contracts import Durations, Lengths, Scalar
 from sori.learn.nn.masks import count_up
 
+Alignment = Float[Tensor, "B K N"]  # how much each of K steps looks at each token
+
 
 def expand(x: Float[Tensor, "B N D"], durations: Durations) -> Float[Tensor, "B T D"]:
     """Repeat every token for as many frames as it lasts; T is the longest item's total.
@@ -83,3 +85,19 @@ def forward_sum(
         blank.transpose(0, 1), target, frame_len, token_len, reduction="none", zero_infinity=True
     )
     return (loss / frame_len).mean()
+
+
+def strayed(
+    alignment: Alignment, expected: Float[Tensor, "B K"], ids_len: Lengths, width: float
+) -> Float[Tensor, "B K"]:
+    """How much of the attention of every step lies far from where it is expected.
+
+        sum_n a_kn (1 - exp(-(n / N - place_k)^2 / (2 g^2)))
+
+    Source: Tachibana et al. 2018, "Efficiently Trainable Text-to-Speech", section 4.1,
+    arXiv:1710.08969, where places are even; from durations as in Zhu et al. 2019, "Pre-Alignment
+    Guided Attention", IEEE Access 7.
+    """
+    tokens = torch.arange(alignment.shape[2], device=alignment.device) + 0.5
+    away = tokens[None, None] / ids_len[:, None, None] - expected[:, :, None]
+    return (alignment * (1 - torch.exp(-away.square() / (2 * width**2)))).sum(dim=2)

@@ -13,8 +13,8 @@ from sori.learn.models.tacotron2 import (
     Tacotron2Config,
     expected_places,
     scaled,
-    strayed,
 )
+from sori.learn.nn.alignment import strayed
 from tests.batches import example_batch
 from tests.sizes import millions
 
